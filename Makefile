@@ -1,0 +1,78 @@
+# Everything that one does with this repository. `make` alone explains.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+MYPYPATH := protos:libs/common:libs/vision:libs/bundles:libs/client:libs/local:libs/sim:services/ingest:services/inference:services/trainer
+PROTOS := $(wildcard protos/cvops_protos/v1/*.proto)
+
+.PHONY: help
+help:  ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+.PHONY: setup
+setup: $(STAMP)  ## virtual environment, locked dependencies, engines
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: set PYTHON=...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m cvops_local.prepare
+	touch $@
+
+.PHONY: test
+test: setup  ## all tests, on real engines
+	$(BIN)/python -m pytest
+
+.PHONY: demo
+demo: setup  ## the main job: cameras, frames, a model, predictions
+	$(BIN)/cvops demo
+
+.PHONY: lint
+lint: setup  ## style, types, the direction of imports, generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	MYPYPATH=$(MYPYPATH) $(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory protos-check compose-check
+
+.PHONY: format
+format: setup  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: protos
+protos: setup  ## generate the code of the contracts
+	cd protos && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. \
+	  --plugin=protoc-gen-mypy=../$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=../$(BIN)/protoc-gen-mypy_grpc \
+	  --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTOS:protos/%=%)
+
+.PHONY: protos-check
+protos-check: setup  ## the generated code is that of the contracts
+	$(BIN)/python tools/check_protos.py
+
+.PHONY: compose-check
+compose-check: setup  ## docker-compose.yml is valid
+	$(BIN)/python tools/check_compose.py
+
+.PHONY: test-s3
+test-s3: setup  ## the tests of the object store against an S3 server (needs Go)
+	tools/with_s3.sh $(BIN)/python -m pytest -m s3
+
+.PHONY: test-containers
+test-containers: setup  ## the tests against containers (needs Docker)
+	CVOPS_TEST_CONTAINERS=1 $(BIN)/python -m pytest -m containers
+
+.PHONY: bench
+bench: setup  ## measure; prints tables
+	$(BIN)/python -m tests.bench
+
+.PHONY: lock
+lock:  ## resolve the dependencies anew (needs uv)
+	uv pip compile --python-version 3.11 --all-extras --generate-hashes --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/dev.txt
+
+.PHONY: clean
+clean:  ## remove what was built
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache

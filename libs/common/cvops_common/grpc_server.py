@@ -1,0 +1,136 @@
+"""The gRPC side of a service: keys at the door, errors as status codes, TLS by settings."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from grpc.aio import ServerInterceptor
+
+from cvops_common import access
+from cvops_common.app import GrpcService
+from cvops_common.errors import (
+    AlreadyExists,
+    BadArgument,
+    CvopsError,
+    Forbidden,
+    NotFound,
+    Overloaded,
+    Rejected,
+    Unauthenticated,
+    Unavailable,
+)
+from cvops_common.settings import ServiceSettings
+from cvops_common.telemetry import logger
+
+log = logger(__name__)
+
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+_STATUS: tuple[tuple[type[CvopsError], grpc.StatusCode], ...] = (
+    (NotFound, grpc.StatusCode.NOT_FOUND),
+    (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
+    (Forbidden, grpc.StatusCode.PERMISSION_DENIED),
+    (Rejected, grpc.StatusCode.INVALID_ARGUMENT),
+    (Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
+    (Unavailable, grpc.StatusCode.UNAVAILABLE),
+)
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+)
+
+
+def status_of(error: CvopsError) -> grpc.StatusCode:
+    """The status code that stands for an error."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+@asynccontextmanager
+async def grpc_server(
+    services: Sequence[GrpcService], keys: access.KeyFile, settings: ServiceSettings
+) -> AsyncIterator[grpc.aio.Server]:
+    """Serves while open; at the end calls in flight get `shutdown_s` to finish."""
+    server = grpc.aio.server(interceptors=[_Door(services, keys)], options=_OPTIONS)
+    for service in services:
+        service.add(service.servicer, server)
+    if settings.tls_cert is not None and settings.tls_key is not None:
+        pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
+        port = server.add_secure_port(settings.grpc_listen, grpc.ssl_server_credentials([pair]))
+    else:
+        port = server.add_insecure_port(settings.grpc_listen)
+    if port == 0:
+        raise BadArgument(f"cannot listen on {settings.grpc_listen}: is another process there?")
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop(settings.shutdown_s)
+
+
+class _Door(ServerInterceptor[Any, Any]):
+    """Admits callers by key and role, and turns errors into status codes. Wraps all four kinds of methods."""
+
+    def __init__(self, services: Sequence[GrpcService], keys: access.KeyFile) -> None:
+        self._roles = {method: roles for service in services for method, roles in service.roles.items()}
+        self._keys = keys
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler of the call, wrapped."""
+        handler: Any = await continuation(handler_call_details)
+        return handler and self._wrap(handler, handler_call_details.method)
+
+    def _wrap(self, handler: Any, path: str) -> Any:
+        roles = self._roles.get(path.rpartition("/")[2], frozenset())
+
+        def admit(context: Any) -> None:
+            headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
+            access.enter(access.admit(self._keys, headers, roles, path))
+
+        async def answer(request: Any, context: Any) -> Any:
+            async with _errors_as_status(context, path):
+                admit(context)
+                return await inner(request, context)
+
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            async with _errors_as_status(context, path):
+                admit(context)
+                async for message in inner(request, context):
+                    yield message
+
+        codecs = (handler.request_deserializer, handler.response_serializer)
+        if handler.unary_unary:
+            inner = handler.unary_unary
+            return grpc.unary_unary_rpc_method_handler(answer, *codecs)
+        if handler.stream_unary:
+            inner = handler.stream_unary
+            return grpc.stream_unary_rpc_method_handler(answer, *codecs)
+        if handler.unary_stream:
+            inner = handler.unary_stream
+            return grpc.unary_stream_rpc_method_handler(stream, *codecs)
+        inner = handler.stream_stream
+        return grpc.stream_stream_rpc_method_handler(stream, *codecs)
+
+
+@asynccontextmanager
+async def _errors_as_status(context: Any, path: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except CvopsError as error:
+        await context.abort(status_of(error), str(error), (("cvops-reason", error.reason),))
+    except (grpc.aio.AbortError, grpc.RpcError):
+        raise
+    except Exception:
+        log.exception("call failed", call=path)
+        await context.abort(
+            grpc.StatusCode.INTERNAL, f"{path} failed in an unforeseen way; the log of the service says more"
+        )

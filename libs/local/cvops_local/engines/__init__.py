@@ -1,0 +1,1 @@
+"""The real engines, without Docker: Apache Kafka, MongoDB and a folder of objects."""

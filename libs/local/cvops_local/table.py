@@ -1,0 +1,51 @@
+"""The table of processes, for people."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cvops_local.records import ProcessRecord
+from cvops_local.usage import Usage
+
+_COLOURS = {"ready": "green", "starting": "yellow", "waiting": "dim", "stopping": "yellow", "stopped": "dim"}
+
+
+def process_table(processes: Sequence[ProcessRecord], data_dir: Path, usage: Usage) -> RenderableType:
+    """One row a process, and below it a line for each that has something to say."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("process", "state", "address", "pid", "uptime", "restarts", "memory", "cpu", "log"):
+        right = heading in ("pid", "uptime", "restarts", "memory", "cpu")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    for each in processes:
+        state = Text(each.state, style=_COLOURS.get(each.state, "red"))
+        table.add_row(each.name, state, each.address, *_numbers(each, usage), _log(each, data_dir))
+    said = [Text(f"{each.name}: {each.detail}", style="yellow") for each in processes if each.detail]
+    return Group(table, *said)
+
+
+def uptime(seconds: float) -> str:
+    """A duration in its two largest units: 5 s, 3 min 20 s, 2 h 5 min, 4 d 3 h."""
+    whole = max(0, int(seconds))
+    for size, unit, smaller, smaller_unit in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // smaller} {smaller_unit}"
+    return f"{whole} s"
+
+
+def _numbers(each: ProcessRecord, usage: Usage) -> tuple[str, str, str, str, str]:
+    if each.pid is None or each.since is None:
+        return "-", "-", str(each.restarts), "-", "-"
+    sample = usage.sample(each.pid)
+    memory, cpu = ("-", "-") if sample is None else (f"{sample.rss_bytes >> 20} MB", f"{sample.cpu_percent:.0f} %")
+    return str(each.pid), uptime(time.time() - each.since), str(each.restarts), memory, cpu
+
+
+def _log(each: ProcessRecord, data_dir: Path) -> str:
+    if each.log is None:
+        return "-"
+    log = Path(each.log)
+    return str(log.relative_to(data_dir)) if log.is_relative_to(data_dir) else each.log

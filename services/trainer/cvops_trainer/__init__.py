@@ -1,0 +1,1 @@
+"""The trainer service. Today: the store of model versions and their releases."""

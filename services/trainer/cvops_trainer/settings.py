@@ -1,0 +1,16 @@
+"""Settings of the trainer."""
+
+from pathlib import Path
+from tempfile import gettempdir
+
+from cvops_common.settings import ServiceSettings, service_config
+from pydantic import Field
+
+
+class TrainerSettings(ServiceSettings):
+    """What the trainer needs beside the engines."""
+
+    model_config = service_config("trainer")
+
+    scratch_dir: Path = Field(Path(gettempdir()), description="folder for uploads that are being received")
+    max_bundle_mb: int = Field(2048, ge=1, description="largest bundle that is taken, in MiB")

@@ -1,0 +1,84 @@
+"""Fixtures for all tests: the reference data and the real engines, started once for the run."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Where the engines of this run are. `objects`: None unless given from outside."""
+
+    kafka: str
+    mongo: str
+    objects: str | None
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The reference data beside the repository, or CVOPS_SHARED_DATA; tests that need it are skipped without."""
+    folder = Path(os.environ.get("CVOPS_SHARED_DATA") or REPO.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}; set CVOPS_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    """Real engines: those that CVOPS_TEST_KAFKA, _MONGO and _OBJECTS name; what is not named is started."""
+    from cvops_local.child import Child, wait_until
+    from cvops_local.engines.kafka import Kafka
+    from cvops_local.engines.mongod import Mongod
+    from cvops_local.ports import free_ports
+    from cvops_local.probes import kafka_problem
+
+    folder = tmp_path_factory.mktemp("engines")
+    kafka_url, mongo_url = os.environ.get("CVOPS_TEST_KAFKA"), os.environ.get("CVOPS_TEST_MONGO")
+    kafka_port, controller_port, mongo_port = free_ports(3)
+    kafka = Kafka(folder / "kafka", kafka_port, controller_port)
+    mongod = Mongod(folder / "mongod", mongo_port)
+    children: list[Child] = []
+    try:
+        if mongo_url is None:
+            mongod_child = Child(mongod.command(), log=folder / "mongod.log")
+            children.append(mongod_child)
+        if kafka_url is None:
+            kafka_child = Child(kafka.command(), log=folder / "kafka.log")
+            children.append(kafka_child)
+            said = wait_until(lambda: kafka_problem(kafka.bootstrap), kafka_child, 60)
+            assert said is None, f"{said}\n{(folder / 'kafka.log').read_text()[-2000:]}"
+        if mongo_url is None:
+            said = wait_until(mongod.why_not_ready, mongod_child, 60)
+            assert said is None, f"{said}\n{(folder / 'mongod.log').read_text()[-2000:]}"
+        yield Engines(kafka_url or kafka.bootstrap, mongo_url or mongod.url, os.environ.get("CVOPS_TEST_OBJECTS"))
+    finally:
+        for child in children:
+            child.kill()  # what they hold is thrown away with the folder
+
+
+@pytest.fixture(scope="session")
+def kafka_url(engines: Engines) -> str:
+    """Bootstrap address of a real Kafka, host:port."""
+    return engines.kafka
+
+
+@pytest.fixture(scope="session")
+def mongo_url(engines: Engines) -> str:
+    """URL of a real MongoDB replica set."""
+    return engines.mongo
+
+
+@pytest.fixture
+def objects_url(tmp_path: Path) -> str:
+    """URL of an object store: CVOPS_TEST_OBJECTS, else a folder that only this test has."""
+    given = os.environ.get("CVOPS_TEST_OBJECTS")
+    if given:
+        return f"{given.rstrip('/')}/{tmp_path.name}"
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    return folder.as_uri()
