@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
-
 from cvops_common.errors import BadBundle
+from numpy.typing import NDArray
 
 MODEL: Final = "model.onnx"
 SPEC: Final = "bundle.json"

@@ -5,13 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
-from cvops_bundles.archive import MODEL, MONITOR, PARITY, REFERENCE, SPEC, WEIGHTS, check_zip, read_member, unpack_arrays
+from cvops_bundles.archive import (
+    MODEL,
+    MONITOR,
+    PARITY,
+    REFERENCE,
+    SPEC,
+    WEIGHTS,
+    check_zip,
+    read_member,
+    unpack_arrays,
+)
 from cvops_bundles.parity import Parity
 from cvops_bundles.spec import BundleSpec
 from cvops_bundles.spec_json import spec_from_json
-from cvops_common.errors import BadBundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +31,14 @@ class Bundle:
     Attributes:
         path: the file; it must stay as it is while the bundle is used.
         sha256: of the file, hex: the identity of the model.
-        bytes: size of the file.
+        size_bytes: of the file.
         spec: `bundle.json`.
         members: names of the members that it has.
     """
 
     path: Path
     sha256: str
-    bytes: int
+    size_bytes: int
     spec: BundleSpec
     members: frozenset[str]
 

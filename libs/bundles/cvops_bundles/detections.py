@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+from cvops_vision.letterbox import Placement
+from cvops_vision.nms import nms
 from numpy.typing import NDArray
 
 from cvops_bundles.spec import DetectionSpec
-from cvops_vision.letterbox import Placement
-from cvops_vision.nms import nms
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ def detections_of(
 
     Args:
         defaults: thresholds, and whether classes are suppressed apart.
-        boxes_xyxy: (K, 4) px of the network input; `scores` (K,) and `class_ids` (K,) alike.
+        boxes_xyxy: (K, 4) px of the network input.
+        scores: (K,).
+        class_ids: (K,).
         placement: where the image lies in the network input.
     """
     strong = np.flatnonzero(scores >= defaults.score_threshold)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import onnx
+from cvops_common.errors import BadBundle
 from google.protobuf.message import DecodeError, Error
 from onnx import version_converter
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from cvops_bundles.archive import MAX_MEMBER_BYTES, MODEL
 from cvops_bundles.session import first_line
-from cvops_common.errors import BadBundle
 
 OPSET: Final = 18
 """Graphs of an older opset are converted to this one, newer ones stay as they are."""
@@ -56,6 +56,8 @@ def read_onnx(path: Path) -> OnnxFile:
     _load_external(path, model)
     if model.ByteSize() > MAX_MEMBER_BYTES[MODEL]:
         raise BadBundle(f"{path.name}: {model.ByteSize()} bytes; ONNX with its weights inside holds at most 2 GiB")
+    # Version 3 of the file format would demand that all weights are inputs.
+    model.ir_version = max(model.ir_version, 8)
     _drop_weights_from_inputs(model)
     original = _opset(model)
     try:
@@ -67,9 +69,6 @@ def read_onnx(path: Path) -> OnnxFile:
             f"{path.name}: the graph is not valid, or opset {original} cannot be converted to {OPSET} "
             f"({first_line(error)}); export the model again with opset {OPSET}"
         ) from error
-    # Version 3 of the file format would demand that all weights are inputs.
-    model.ir_version = max(model.ir_version, 8)
-    _drop_weights_from_inputs(model)
     del model.graph.value_info[:]
     model = onnx.compose.add_prefix(model, _PREFIX)
     return OnnxFile(model, hashlib.sha256(data).hexdigest(), model.producer_name, original)
@@ -96,13 +95,13 @@ def _read_bytes(path: Path) -> bytes:
 
 def _parse(path: Path, data: bytes) -> onnx.ModelProto:
     if data[:4] == b"PK\x03\x04":
-        raise BadBundle(f"{path.name}: expected ONNX, found a zip (a PyTorch checkpoint?); export the model to ONNX first")
+        raise BadBundle(f"{path.name}: expected ONNX, found a zip (a PyTorch checkpoint?); export to ONNX first")
     try:
         model = onnx.load_model_from_string(data)
     except (DecodeError, Error, ValueError) as error:
         raise BadBundle(f"{path.name}: not an ONNX file, or truncated ({error}); copy or export it again") from error
     if not model.opset_import or not model.graph.node:
-        raise BadBundle(f"{path.name}: not an ONNX file, or empty: no opset or no nodes; export the model to ONNX first")
+        raise BadBundle(f"{path.name}: not an ONNX file, or empty: no opset or no nodes; export to ONNX first")
     return model
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import numpy as np
+from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.compare import worst_of_detections, worst_of_embeddings, worst_of_probabilities
 from cvops_bundles.spec import BundleSpec, Task
-from cvops_common.errors import BadBundle
 
 if TYPE_CHECKING:
     from cvops_bundles.bundle import Bundle
@@ -45,7 +45,9 @@ class Parity:
             BadBundle: an array is missing, doubled, or has another shape or type than the spec says.
         """
         count = len(arrays[_IMAGES]) if _IMAGES in arrays and arrays[_IMAGES].ndim else 0
-        wanted = {_IMAGES: ("uint8", (count, spec.input.height, spec.input.width, 3))}
+        wanted: dict[str, tuple[str, tuple[int, ...]]] = {
+            _IMAGES: ("uint8", (count, spec.input.height, spec.input.width, 3))
+        }
         wanted |= {output.name: (output.dtype, (count, *output.shape)) for output in spec.outputs}
         found = {name: (str(array.dtype), array.shape) for name, array in arrays.items()}
         if count < 1 or found != wanted:

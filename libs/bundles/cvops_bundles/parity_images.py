@@ -40,6 +40,7 @@ def _clouds(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uin
     image = np.full((height, width, 3), 127.0)
     for channel in range(3):
         for octave in range(1, 6):
-            fy, fx, phase = rng.normal(0, 2.0**octave, 2).tolist() + [rng.uniform(0, 2 * np.pi)]
+            fy, fx, phase = *rng.normal(0, 2.0**octave, 2), rng.uniform(0, 2 * np.pi)
             image[..., channel] += 60 / octave * np.sin(fy * y + fx * x + phase)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    clouds: NDArray[np.uint8] = np.clip(image, 0, 255).astype(np.uint8)
+    return clouds

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 import onnx
+from cvops_common.errors import BadBundle
 from onnx import TensorProto
 
 from cvops_bundles.graph import GraphBuilder
@@ -11,7 +12,6 @@ from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.options import Channels, Preprocessing
 from cvops_bundles.signature import ModelInput
 from cvops_bundles.spec import IMAGE_INPUT
-from cvops_common.errors import BadBundle
 
 _LUMA: Final = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in grey (ITU-R BT.601)."""
@@ -47,7 +47,7 @@ def check_preprocessing(source: ModelInput, wished: Preprocessing) -> None:
     if not np.isfinite((wished.scale, *wished.mean, *wished.std)).all() or 0 in (wished.scale, *wished.std):
         raise BadBundle(f"expected a scale and std that are not 0, found scale {wished.scale}, std {wished.std}")
     if source.kind == TensorProto.UINT8 and (wished.scale != 1 or wished.mean or wished.std):
-        raise BadBundle(f"input {source.name} takes bytes, so the model scales them itself; leave scale, mean and std out")
+        raise BadBundle(f"input {source.name} takes bytes, so leave scale, mean and std out")
 
 
 def _grey(builder: GraphBuilder, pixels: str, channels_first: bool) -> str:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import onnx
+from cvops_common.errors import BadBundle
 from onnx import TensorProto
 
 from cvops_bundles.graph import shape_of, shape_words
 from cvops_bundles.onnx_file import outer_name
-from cvops_common.errors import BadBundle
 
 _TYPES: Final = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8}
 
@@ -47,7 +47,9 @@ def read_input(model: onnx.ModelProto, size_wh: tuple[int, int] | None) -> Model
     """
     if len(model.graph.input) != 1:
         names = [outer_name(value.name) for value in model.graph.input]
-        raise BadBundle(f"model: expected one input, the images, found {len(names)}: {names}; export it without the others")
+        raise BadBundle(
+            f"model: expected one input, the images, found {len(names)}: {names}; leave the others out of the export"
+        )
     value = model.graph.input[0]
     name, shape = outer_name(value.name), shape_of(value)
     kind = value.type.tensor_type.elem_type

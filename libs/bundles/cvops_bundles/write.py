@@ -34,7 +34,7 @@ class WrittenBundle:
 
     path: Path
     sha256: str
-    bytes: int
+    size_bytes: int
 
 
 def write_bundle(parts: BundleParts, to: Path) -> WrittenBundle:

@@ -59,14 +59,13 @@ def up(data_dir: Path | None, as_json: bool, port_base: int | None) -> None:
     Kafka, MongoDB and the services run as processes of this command. CVOPS_KAFKA, CVOPS_MONGO and CVOPS_OBJECTS name
     engines of yours, which are then used instead.
     """
-    data = _data(data_dir)
+    data, for_programs = _data(data_dir), _wants_json(as_json)
 
     def display() -> Display:
-        if _json:
+        if for_programs:
             return JsonLines()
         return LiveTable(data.path) if sys.stdout.isatty() else PlainLines()
 
-    _json = _wants_json(as_json)
     run_up(data, port_base, display)
 
 

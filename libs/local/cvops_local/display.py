@@ -45,7 +45,7 @@ class Display(ABC):
 
 
 class JsonLines(Display):
-    """One JSON object a line: {"event": "process", ...} or {"event": ..., "text": ...}, each with "time" (epoch seconds)."""
+    """One JSON object a line, with "time" in epoch seconds and "event": "process", or a word with its "text"."""
 
     def changed(self, status: ProcessStatus) -> None:
         """See Display."""

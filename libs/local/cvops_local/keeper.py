@@ -118,7 +118,7 @@ class Keeper:
 
     async def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        while not self._ended() and time.monotonic() < end:  # noqa: ASYNC110 - no event tells that a process ended
+        while not self._ended() and time.monotonic() < end:
             await asyncio.sleep(_EXIT_POLL_S)
 
     def _ended(self) -> bool:

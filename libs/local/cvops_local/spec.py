@@ -76,7 +76,7 @@ class ProcessStatus:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Pauses between restarts: `first_s`, twice that, ... `longest_s`; from the start after `healthy_s` of being ready."""
+    """Pauses between restarts: `first_s`, twice that, ... `longest_s`; all over after `healthy_s` of being ready."""
 
     first_s: float = 0.5
     longest_s: float = 30.0

@@ -7,7 +7,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a process tree uses: resident memory in bytes, and processor in percent of one core since the last sample."""
+    """What a process tree uses: resident bytes, and processor in percent of one core since the last sample."""
 
     rss_bytes: int
     cpu_percent: float

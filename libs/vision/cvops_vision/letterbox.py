@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from cvops_common.errors import BadArgument
+from numpy.typing import NDArray
 
 _AREA_BELOW: Final = 2 / 3
 """Shrinking below this share of the size aliases visibly with linear interpolation."""
@@ -78,7 +77,9 @@ class Placement:
         """Boxes (N, 4) in network px as float32 (N, 4) in px of the original, clipped to the original."""
         boxes = (np.asarray(boxes_xyxy, np.float32) - self._offsets()) / self._scales()
         width, height = self.original_wh
-        return np.clip(boxes, 0, np.array([width, height, width, height], np.float32), dtype=np.float32)
+        limits = np.array([width, height, width, height], np.float32)
+        clipped: NDArray[np.float32] = np.clip(boxes, 0, limits)
+        return clipped
 
     def to_network(self, boxes_xyxy: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Boxes (N, 4) in px of the original as float32 (N, 4) in network px, not clipped."""

@@ -3,9 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from cvops_common.errors import BadArgument
+from numpy.typing import NDArray
 
 
 def nms(
@@ -50,7 +49,8 @@ def nms(
     for i in np.flatnonzero(np.triu(doubles, 1).any(axis=1)):
         if alive[i]:
             alive[i + 1 :] &= ~doubles[i, i + 1 :]
-    return order[alive].astype(np.int64)
+    kept: NDArray[np.int64] = order[alive].astype(np.int64)
+    return kept
 
 
 def pairwise_iou(a_xyxy: NDArray[np.floating[Any]], b_xyxy: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -65,4 +65,5 @@ def pairwise_iou(a_xyxy: NDArray[np.floating[Any]], b_xyxy: NDArray[np.floating[
     area_a = np.prod(np.maximum(a[:, 2:] - a[:, :2], 0), axis=1)
     area_b = np.prod(np.maximum(b[:, 2:] - b[:, :2], 0), axis=1)
     union = area_a[:, None] + area_b[None, :] - inner
-    return np.divide(inner, union, out=np.zeros_like(inner), where=union > 0)
+    iou: NDArray[np.float32] = np.divide(inner, union, out=np.zeros_like(inner), where=union > 0)
+    return iou

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from cvops_common.errors import BadBundle
 
 from cvops_bundles.graph import GraphBuilder
 from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.options import Activation
 from cvops_bundles.probe import ProbedOutput, words_of
-from cvops_common.errors import BadBundle
 
 _SUM_TOLERANCE: Final = 0.02
 """A thousand float16 probabilities may miss 1 by this much."""
@@ -60,7 +60,7 @@ def understand_classifier(outputs: Sequence[ProbedOutput], classes: int, wished:
         return ClassifierHead(output.name, Activation.NONE, "values sum to 1")
     if within:
         raise BadBundle(
-            f"classifier: output {output.name} lies in 0..1 but sums to {sums.min():.3g}..{sums.max():.3g}, so it can be "
-            "probabilities of several labels or logits; say which with --activation softmax or none"
+            f"classifier: output {output.name} lies in 0..1 but sums to {sums.min():.3g}..{sums.max():.3g}, "
+            "which can be probabilities of several labels or logits; say which with --activation softmax or none"
         )
     return ClassifierHead(output.name, Activation.SOFTMAX, f"values {values.min():.3g}..{values.max():.3g} are logits")

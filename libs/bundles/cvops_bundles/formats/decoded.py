@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from cvops_common.errors import BadBundle
 from onnx import TensorProto
 
 from cvops_bundles.candidates import Candidates, append_best, best_class
@@ -12,7 +13,6 @@ from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.options import Activation, BoxFormat, BoxUnits, ImportOptions
 from cvops_bundles.probe import ProbedOutput, words_of
 from cvops_bundles.signature import ModelInput
-from cvops_common.errors import BadBundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,14 @@ class DecodedHead:
         return {
             "boxes": f"{self.boxes} ({self.box_format}, {self.box_units})",
             "scores": f"{self.scores or 'column 5 of the rows'}{' per class' if self.class_scores else ''}",
-            "labels": self.labels or ("best class" if self.class_scores else "column 6" if not self.scores else "class 0"),
+            "labels": self._label_words(),
             "activation": "sigmoid" if self.sigmoid else "none",
         }
+
+    def _label_words(self) -> str:
+        if self.class_scores:
+            return "best class of the scores"
+        return self.labels or ("class 0" if self.scores else "column 6 of the rows")
 
     def _batched(self, builder: GraphBuilder, name: str) -> str:
         tensor = builder.cast(inner_name(name), TensorProto.FLOAT)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.candidates import Candidates, append_best, best_class
@@ -16,7 +17,6 @@ from cvops_bundles.graph import GraphBuilder
 from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.probe import ProbedOutput, words_of
 from cvops_bundles.signature import ModelInput
-from cvops_common.errors import BadBundle
 
 _STRIDES: Final = ((8, 16, 32), (8, 16, 32, 64))
 
