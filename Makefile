@@ -36,7 +36,7 @@ lint: setup  ## style, types, the direction of imports, generated code
 	$(BIN)/ruff format --check .
 	MYPYPATH=$(MYPYPATH) $(BIN)/mypy
 	$(BIN)/lint-imports
-	$(MAKE) --no-print-directory protos-check compose-check
+	$(MAKE) --no-print-directory protos-check
 
 .PHONY: format
 format: setup  ## format the code

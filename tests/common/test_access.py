@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from cvops_common.access import KeyFile, Principal, Role, admit, allow_camera
 from cvops_common.errors import BadArgument, Forbidden, NotFound, Unauthenticated, Unavailable
 

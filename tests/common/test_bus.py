@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
 from cvops_common.bus import Bus
 from cvops_common.errors import BadRecord, Unavailable
 from cvops_common.records import Outgoing, Record

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from cvops_common import events
 from cvops_common.errors import BadRecord
 from cvops_common.topics import TOPICS

@@ -1,6 +1,7 @@
 """Ids are deterministic."""
 
 import pytest
+
 from cvops_common.errors import BadArgument
 from cvops_common.ids import check_camera_id, frame_id, prediction_id
 

@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+
 from cvops_common.bus import Bus
 from cvops_common.mongo import connect
 from cvops_common.outbox import Outbox

@@ -1,6 +1,7 @@
 """Selectors and the stable share of a fleet."""
 
 import pytest
+
 from cvops_common.errors import BadArgument
 from cvops_common.selectors import Selector, bucket
 from cvops_protos.v1.camera_pb2 import Camera

@@ -1,8 +1,9 @@
 """Settings come from the environment: a service's own first, then what all share."""
 
 import pytest
-from cvops_common.settings import ServiceSettings, service_config
 from pydantic import ValidationError
+
+from cvops_common.settings import ServiceSettings, service_config
 
 
 class _Settings(ServiceSettings):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from cvops_common.errors import CvopsError
 from cvops_local.display import JsonLines
 from cvops_local.folder import DataDir

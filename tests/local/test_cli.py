@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+
 from cvops_local.cli import doctor, status, up
 from cvops_local.engines.jars import remembered_jars
 from cvops_local.folder import DataDir

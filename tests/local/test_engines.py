@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pymongo import MongoClient
+
 from cvops_local.child import Child, wait_until
 from cvops_local.engines.kafka import Kafka
 from cvops_local.engines.mongod import Mongod
 from cvops_local.ports import free_ports
 from cvops_local.probes import kafka_problem, mongo_problem
-from pymongo import MongoClient
 
 Start = Callable[[list[str], Callable[[], str | None]], Child]
 
@@ -63,7 +64,7 @@ def test_mongod_keeps_what_it_acknowledged_when_killed_and_moved(tmp_path: Path,
     process = start(mongod.command(), mongod.why_not_ready)
     with MongoClient(mongod.url) as client:
         client.cvops_test.kept.insert_many([{"_id": number} for number in range(500)])
-        process.kill()
+    process.kill()
 
     moved = Mongod(tmp_path / "mongod", *free_ports(1))
     process = start(moved.command(), moved.why_not_ready)

@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from cvops_common.access import KeyFile, Role
 from cvops_common.errors import BadArgument, Unavailable
 from cvops_local.folder import DataDir
@@ -91,6 +92,14 @@ def test_engines_of_the_user_are_not_started_and_reach_every_service(data: DataD
         assert env["CVOPS_KAFKA"] == "kafka.example:9092"
         assert env["CVOPS_MONGO"] == "mongodb://m/?replicaSet=x"
         assert env[f"CVOPS_{service.name.upper()}_GRPC_LISTEN"] == f"127.0.0.1:{7100 + service.offset}"
+
+
+def test_the_folders_of_a_service_lie_in_the_data_folder_and_are_made(data: DataDir) -> None:
+    trainer = next(spec for spec in Topology(data).specs({}) if spec.name == "trainer")
+    assert trainer.command is not None
+    assert trainer.command()[1:] == ["-m", "cvops_trainer"]
+    assert (trainer.env or {})["CVOPS_TRAINER_SCRATCH_DIR"] == str(data.path / "scratch" / "trainer")
+    assert (data.path / "scratch" / "trainer").is_dir()
 
 
 def test_a_large_log_is_put_aside_and_the_oldest_goes(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 import pytest
-from cvops_local.folder import DataDir
-from cvops_local.records import MARK, end_leftovers, read_run
 from supervised import READY
 from waiting import alive, eventually
+
+from cvops_local.folder import DataDir
+from cvops_local.records import MARK, end_leftovers, read_run
 
 PROGRAM = Path(__file__).with_name("supervised.py")
 FOREVER = READY + "time.sleep(600)"
@@ -88,6 +89,8 @@ def test_a_closed_pipe_does_not_stop_the_processes(tmp_path: Path, start: Start)
     assert supervisor.poll() is None
     supervisor.terminate()
     assert supervisor.wait(20) == 0
+    assert supervisor.stderr is not None
+    assert supervisor.stderr.read() == b""
 
 
 def test_a_second_one_on_the_same_folder_is_refused_with_the_pid_of_the_first(tmp_path: Path, start: Start) -> None:

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from supervised import READY, spec
+from waiting import alive, soon
+
 from cvops_common.errors import Unavailable
 from cvops_local.spec import Backoff, ProcessSpec, ProcessStatus, State
 from cvops_local.supervisor import Supervisor
-from supervised import READY, spec
-from waiting import alive, soon
 
 FOREVER = READY + "time.sleep(600)"
 QUICK = Backoff(first_s=0.05, longest_s=0.2, healthy_s=60)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
+
+from cvops_common.errors import BadBundle
 
 MODEL: Final = "model.onnx"
 SPEC: Final = "bundle.json"
@@ -96,7 +97,7 @@ def pack_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
             member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
             _write_member(archive, f"{name}.npy", member.getvalue(), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.archive import (
@@ -22,6 +21,7 @@ from cvops_bundles.archive import (
 from cvops_bundles.parity import Parity
 from cvops_bundles.spec import BundleSpec
 from cvops_bundles.spec_json import spec_from_json
+from cvops_common.errors import BadBundle
 
 
 @dataclass(frozen=True, slots=True)

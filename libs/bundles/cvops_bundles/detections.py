@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from cvops_vision.letterbox import Placement
-from cvops_vision.nms import nms
 from numpy.typing import NDArray
 
 from cvops_bundles.spec import DetectionSpec
+from cvops_vision.letterbox import Placement
+from cvops_vision.nms import nms
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from typing import Final
 
 import numpy as np
 import onnx
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.graph import GraphBuilder, reached_from, shape_words
 from cvops_bundles.onnx_file import inner_name, outer_name
 from cvops_bundles.signature import ModelInput
 from cvops_bundles.spec import EmbeddingSpec, Task
+from cvops_common.errors import BadBundle
 
 MAX_DIM: Final = 256
 """Wider features are projected to this width."""

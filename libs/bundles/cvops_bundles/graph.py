@@ -38,7 +38,7 @@ class GraphBuilder:
     def constant(self, value: NDArray[Any]) -> str:
         """Adds a constant and returns its name."""
         name = f"{self.stem}/constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
         return name
 
     def ints(self, *values: int) -> str:

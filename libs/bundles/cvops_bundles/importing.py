@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 import numpy as np
 import onnx
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
@@ -34,6 +33,7 @@ from cvops_bundles.spec import (
     expected_outputs,
 )
 from cvops_bundles.write import BundleParts
+from cvops_common.errors import BadBundle
 
 Head: TypeAlias = YoloxHead | ClassifierHead | DecodedHead
 

@@ -1,6 +1,7 @@
 """Class names from a file."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 def unique(names: tuple[str, ...]) -> tuple[str, ...]:
     """The names, those that occur more than once followed by their index: ImageNet has two kinds of crane."""
-    return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names))
+    counts = Counter(names)
+    return tuple(f"{name} ({i})" if counts[name] > 1 else name for i, name in enumerate(names))
 
 
 def _by_index(path: Path, names: dict[int, str], count: int) -> list[str]:

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import onnx
-from cvops_common.errors import BadBundle
 from google.protobuf.message import DecodeError, Error
 from onnx import version_converter
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from cvops_bundles.archive import MAX_MEMBER_BYTES, MODEL
 from cvops_bundles.session import first_line
+from cvops_common.errors import BadBundle
 
 OPSET: Final = 18
 """Graphs of an older opset are converted to this one, newer ones stay as they are."""

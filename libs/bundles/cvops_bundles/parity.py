@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import numpy as np
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.compare import worst_of_detections, worst_of_embeddings, worst_of_probabilities
 from cvops_bundles.spec import BundleSpec, Task
+from cvops_common.errors import BadBundle
 
 if TYPE_CHECKING:
     from cvops_bundles.bundle import Bundle

@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 import onnx
-from cvops_common.errors import BadBundle
 from onnx import TensorProto
 
 from cvops_bundles.graph import GraphBuilder
@@ -12,6 +11,7 @@ from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.options import Channels, Preprocessing
 from cvops_bundles.signature import ModelInput
 from cvops_bundles.spec import IMAGE_INPUT
+from cvops_common.errors import BadBundle
 
 _LUMA: Final = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in grey (ITU-R BT.601)."""

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.parity import Run
 from cvops_bundles.spec import IMAGE_INPUT
+from cvops_common.errors import BadBundle
 
 
 def open_session(model: bytes, *, threads: int = 1) -> ort.InferenceSession:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import onnx
-from cvops_common.errors import BadBundle
 from onnx import TensorProto
 
 from cvops_bundles.graph import shape_of, shape_words
 from cvops_bundles.onnx_file import outer_name
+from cvops_common.errors import BadBundle
 
 _TYPES: Final = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.UINT8}
 

@@ -1,12 +1,13 @@
 """What `bundle.json` says: all that a server needs to know of a model before it loads it."""
 
-import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal
 
-from cvops_common.errors import BadBundle
+from cvops_common.errors import BadArgument, BadBundle
+from cvops_common.ids import check_name
 from cvops_vision.letterbox import Resize
 
 FORMAT_VERSION: Final = 1
@@ -15,7 +16,8 @@ FORMAT_VERSION: Final = 1
 IMAGE_INPUT: Final = "image"
 """The graph's only input: uint8 (N, H, W, 3), RGB, upright."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_MAX_CLASSES: Final = 1 << 16
+"""A class id is a uint16 in an event."""
 
 
 class Task(StrEnum):
@@ -191,10 +193,14 @@ def expected_outputs(
 
 def _contradictions(spec: BundleSpec) -> list[str]:
     wrong: list[str] = []
-    if not _NAME.fullmatch(spec.name):
-        wrong.append("the name must be 1..63 of a-z 0-9 . _ - and begin with a letter or digit, e.g. road-yolox")
-    if not spec.classes or not all(spec.classes) or len(set(spec.classes)) < len(spec.classes):
-        wrong.append("expected one or more class names, none empty, none twice")
+    try:
+        check_name("model", spec.name)
+    except BadArgument as error:
+        wrong.append(str(error))
+    if not 1 <= len(spec.classes) <= _MAX_CLASSES or not all(spec.classes):
+        wrong.append(f"expected 1..{_MAX_CLASSES} class names, none empty, found {len(spec.classes)}")
+    if doubles := sorted(name for name, count in Counter(spec.classes).items() if count > 1):
+        wrong.append(f"expected every class name once, found {doubles[:5]} more than once")
     if min(spec.input.height, spec.input.width) < 1 or max(spec.input.height, spec.input.width) > 8192:
         wrong.append(f"expected an input of 1..8192 px, found {spec.input.width}x{spec.input.height}")
     if spec.max_batch is not None and spec.max_batch < 1:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from cvops_common.errors import BadBundle
-
 from cvops_bundles.spec import FORMAT_VERSION, BundleSpec
+from cvops_common.errors import BadBundle
 
 
 def spec_to_json(spec: BundleSpec) -> bytes:

@@ -1,11 +1,10 @@
 """Proves a bundle on this machine, as the store does before it takes one."""
 
-from cvops_common.errors import BadBundle
-
 from cvops_bundles.bundle import Bundle
 from cvops_bundles.parity import ParityReport, prove_parity
 from cvops_bundles.session import open_session, run_of
 from cvops_bundles.spec import IMAGE_INPUT
+from cvops_common.errors import BadBundle
 
 
 def verify_bundle(bundle: Bundle) -> ParityReport:

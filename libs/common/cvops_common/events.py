@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from google.protobuf.message import DecodeError, Message
+
+from cvops_common.errors import BadRecord
 from cvops_protos.v1.camera_pb2 import Camera, CameraStatus
 from cvops_protos.v1.frame_pb2 import Frame
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.prediction_pb2 import Prediction
-from google.protobuf.message import DecodeError, Message
-
-from cvops_common.errors import BadRecord
 
 CONTENT_TYPE = "application/protobuf"
 

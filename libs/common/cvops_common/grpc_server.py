@@ -73,7 +73,7 @@ async def grpc_server(
         await server.stop(settings.shutdown_s)
 
 
-class _Door(ServerInterceptor[Any, Any]):
+class _Door(ServerInterceptor):  # type: ignore[type-arg]
     """Admits callers by key and role, and turns errors into status codes. Wraps all four kinds of methods."""
 
     def __init__(self, services: Sequence[GrpcService], keys: access.KeyFile) -> None:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 
-from cvops_protos.v1.camera_pb2 import Camera
-
 from cvops_common.errors import BadArgument
+from cvops_protos.v1.camera_pb2 import Camera
 
 _FIELDS = ("camera_id", "project", "site", "firmware", "lens")
 

@@ -44,17 +44,27 @@ def new_traceparent() -> str:
 
 
 @contextmanager
-def span(name: str, traceparent: str = "", **attributes: str | int | float) -> Iterator[Span]:
+def span(
+    name: str, traceparent: str = "", began_ns: int | None = None, **attributes: str | int | float
+) -> Iterator[Span]:
     """A step of the trace named by `traceparent`, or of a new one when that is empty.
 
     While no OTLP endpoint is set nothing is recorded and the context is passed on as it came.
+
+    Args:
+        name: of the step, e.g. "ingest.frame".
+        traceparent: W3C trace context of the step before.
+        began_ns: when the step began, nanoseconds since the epoch; none: now.
+        attributes: facts to record.
     """
     parent = traceparent or new_traceparent()
     if not _recording:
         yield Span(parent)
         return
     context = _PROPAGATOR.extract({"traceparent": parent})
-    with trace.get_tracer("cvops").start_as_current_span(name, context=context, attributes=attributes):
+    with trace.get_tracer("cvops").start_as_current_span(
+        name, context=context, attributes=attributes, start_time=began_ns
+    ):
         carrier: dict[str, str] = {}
         _PROPAGATOR.inject(carrier)
         yield Span(carrier.get("traceparent", parent))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import click
-from cvops_common.errors import CvopsError
 from rich.console import Console
 
+from cvops_common.errors import CvopsError
 from cvops_local.display import Display, JsonLines, LiveTable, PlainLines
 from cvops_local.doctor import Verdict, examine
 from cvops_local.folder import DataDir
@@ -105,7 +105,7 @@ def _print_status(seen: PlatformStatus, data: DataDir) -> None:
     if not seen.processes:
         console.print(f"nothing runs on {data.path}: start it with `cvops up`")
         return
-    console.print(process_table(seen.processes, data.path, Usage()))
+    console.print(process_table(seen.processes, data.path, Usage(), console.width))
     holder = f"run by `cvops up`, pid {seen.supervisor_pid}" if seen.running else "not run by a `cvops up`"
     console.print(f"{'ready' if seen.ready else 'not ready'}; {data.path}, {holder}")
 

@@ -104,7 +104,7 @@ class LiveTable(Display):
 
     def tick(self) -> None:
         """See Display."""
-        table = process_table(list(self._processes.values()), self._data_dir, self._usage)
+        table = process_table(list(self._processes.values()), self._data_dir, self._usage, self._live.console.width)
         head = Text(f"cvops on {self._data_dir}", style="bold")
         self._live.update(Group(head, table, Text(), Text(self._words)), refresh=True)
 

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 import psutil
-from cvops_common.errors import CvopsError
 
+from cvops_common.errors import CvopsError
 from cvops_local.engines.jars import KAFKA_VERSION, java, remembered_jars
 from cvops_local.engines.mongod import mongod_binary
 from cvops_local.folder import DataDir

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from cvops_common.errors import CvopsError, Unavailable
-
 from cvops_local.child import Child
 from cvops_local.logs import last_line, rotate
 from cvops_local.spec import Backoff, ProcessSpec, ProcessStatus, State

@@ -4,9 +4,9 @@ import sys
 import time
 from dataclasses import dataclass
 
-from cvops_common.errors import CvopsError
 from rich.console import Console
 
+from cvops_common.errors import CvopsError
 from cvops_local.engines.jars import java, kafka_jars
 from cvops_local.engines.mongod import mongod_binary
 

@@ -14,15 +14,30 @@ from cvops_local.usage import Usage
 _COLOURS = {"ready": "green", "starting": "yellow", "waiting": "dim", "stopping": "yellow", "stopped": "dim"}
 
 
-def process_table(processes: Sequence[ProcessRecord], data_dir: Path, usage: Usage) -> RenderableType:
-    """One row a process, and below it a line for each that has something to say."""
+_WIDE = 105
+"""Columns of the terminal from which on the log files have room."""
+
+
+def process_table(processes: Sequence[ProcessRecord], data_dir: Path, usage: Usage, width: int) -> RenderableType:
+    """One row a process, and below it a line for each that has something to say.
+
+    Args:
+        processes: the rows.
+        data_dir: log files in it are shown relative to it.
+        usage: remembers the processor time of the last table.
+        width: of the terminal, in columns; a narrow one gets no log files, all are in `logs`.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("process", "state", "address", "pid", "uptime", "restarts", "memory", "cpu", "log"):
-        right = heading in ("pid", "uptime", "restarts", "memory", "cpu")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    for heading in ("process", "state", "address"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("pid", "uptime", "restarts", "memory", "cpu"):
+        table.add_column(heading, no_wrap=True, justify="right")
+    if width >= _WIDE:
+        table.add_column("log", no_wrap=True)
     for each in processes:
         state = Text(each.state, style=_COLOURS.get(each.state, "red"))
-        table.add_row(each.name, state, each.address, *_numbers(each, usage), _log(each, data_dir))
+        row = (each.name, state, each.address, *_numbers(each, usage), _log(each, data_dir))
+        table.add_row(*row[: len(table.columns)])
     said = [Text(f"{each.name}: {each.detail}", style="yellow") for each in processes if each.detail]
     return Group(table, *said)
 

@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from cvops_common.errors import BadArgument, Unavailable
-
 from cvops_local.engines.kafka import Kafka
 from cvops_local.engines.mongod import Mongod
 from cvops_local.folder import DataDir
@@ -23,16 +22,23 @@ _ENGINES, _SERVICES = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service: `python -m cvops_<name>`; gRPC at port base + offset, HTTP one above."""
+    """A service: `python -m cvops_<name>`.
+
+    Attributes:
+        name: of the service, and of its package after `cvops_`.
+        offset: gRPC listens at port base + offset, HTTP one above.
+        folders: settings that name a folder -> its place in the data folder; made before each start.
+    """
 
     name: str
     offset: int
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 SERVICES = (
     Service("ingest", 10),
-    Service("inference", 20),
-    Service("trainer", 30),
+    Service("inference", 20, {"cache_dir": "cache/bundles"}),
+    Service("trainer", 30, {"scratch_dir": "scratch/trainer"}),
 )
 
 
@@ -147,6 +153,13 @@ class Topology:
             f"{prefix}_HTTP_LISTEN": http,
             "CVOPS_DATA_DIR": str(self.data.path),
         }
-        command = [sys.executable, "-m", f"cvops_{service.name}"]
+        folders = {setting: self.data.path / place for setting, place in service.folders.items()}
+        own |= {f"{prefix}_{setting.upper()}": str(folder) for setting, folder in folders.items()}
+
+        def command() -> list[str]:
+            for folder in folders.values():
+                folder.mkdir(parents=True, exist_ok=True)
+            return [sys.executable, "-m", f"cvops_{service.name}"]
+
         problem = partial(service_problem, http)
-        return ProcessSpec(service.name, lambda: command, problem, grpc, {**env, **own}, _SERVICES)
+        return ProcessSpec(service.name, command, problem, grpc, {**env, **own}, _SERVICES)

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 import simplejpeg
-from cvops_common.errors import BadImage
 from numpy.typing import NDArray
 
+from cvops_common.errors import BadImage
 from cvops_vision.probe import ImageInfo
 
 ImageRGB = NDArray[np.uint8]

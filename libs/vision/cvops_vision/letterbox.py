@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from cvops_common.errors import BadArgument
 from numpy.typing import NDArray
+
+from cvops_common.errors import BadArgument
 
 _AREA_BELOW: Final = 2 / 3
 """Shrinking below this share of the size aliases visibly with linear interpolation."""

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from cvops_common.errors import BadArgument
 from numpy.typing import NDArray
+
+from cvops_common.errors import BadArgument
 
 
 def nms(
@@ -40,7 +41,8 @@ def nms(
     order = order[np.isfinite(scores[order]) & np.isfinite(boxes[order]).all(axis=1)]
     if not order.size:
         return np.empty(0, np.int64)
-    doubles = pairwise_iou(boxes[order], boxes[order]) > iou_threshold
+    inner, union = _intersection_and_union(boxes[order], boxes[order])
+    doubles = inner > iou_threshold * union
     if class_ids is not None:
         ordered_ids = class_ids[order]
         doubles &= ordered_ids[:, None] == ordered_ids[None, :]
@@ -58,12 +60,21 @@ def pairwise_iou(a_xyxy: NDArray[np.floating[Any]], b_xyxy: NDArray[np.floating[
 
     A box whose right or bottom is not beyond its left or top has no area, and the overlap with it is 0.
     """
-    a, b = np.asarray(a_xyxy, np.float32), np.asarray(b_xyxy, np.float32)
-    sides = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    np.maximum(sides, 0, out=sides)
-    inner = sides[..., 0] * sides[..., 1]
-    area_a = np.prod(np.maximum(a[:, 2:] - a[:, :2], 0), axis=1)
-    area_b = np.prod(np.maximum(b[:, 2:] - b[:, :2], 0), axis=1)
-    union = area_a[:, None] + area_b[None, :] - inner
+    inner, union = _intersection_and_union(np.asarray(a_xyxy, np.float32), np.asarray(b_xyxy, np.float32))
     iou: NDArray[np.float32] = np.divide(inner, union, out=np.zeros_like(inner), where=union > 0)
     return iou
+
+
+def _intersection_and_union(
+    a: NDArray[np.float32], b: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    # One contiguous row per coordinate: several times faster than boxes of four.
+    a, b = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    inner = np.minimum.outer(a[2], b[2])
+    inner -= np.maximum.outer(a[0], b[0])
+    height = np.minimum.outer(a[3], b[3])
+    height -= np.maximum.outer(a[1], b[1])
+    np.maximum(inner, 0, out=inner)
+    inner *= np.maximum(height, 0, out=height)
+    area_a, area_b = (np.maximum(c[2] - c[0], 0) * np.maximum(c[3] - c[1], 0) for c in (a, b))
+    return inner, np.add.outer(area_a, area_b) - inner

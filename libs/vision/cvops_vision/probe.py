@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cvops_common.errors import BadImage
-
 from cvops_vision.exif import orientation_of
 
 Encoding = Literal["jpeg", "png", "webp"]

@@ -7,7 +7,6 @@ from cvops_common.mongo import connect
 from cvops_common.objects import Objects
 from cvops_common.outbox import Outbox
 from cvops_protos.v1.trainer_pb2_grpc import add_ModelsServicer_to_server
-
 from cvops_trainer.registry import Registry
 from cvops_trainer.releases import Releases
 from cvops_trainer.servicer import ModelsServicer

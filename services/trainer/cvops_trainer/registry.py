@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from pymongo.errors import DuplicateKeyError
+
 from cvops_bundles.bundle import Bundle, open_bundle
 from cvops_bundles.verify import verify_bundle
 from cvops_common.errors import BadArgument, BadBundle, NotFound
@@ -16,8 +18,6 @@ from cvops_common.mongo import Document, MongoStore, mongo_errors
 from cvops_common.objects import Objects
 from cvops_common.telemetry import logger
 from cvops_protos.v1.trainer_pb2 import ModelVersion
-from pymongo.errors import DuplicateKeyError
-
 from cvops_trainer.settings import TrainerSettings
 
 log = logger(__name__)
@@ -106,10 +106,10 @@ class Registry:
             "_id": bundle.sha256,
             "name": bundle.spec.name,
             "uri": uri,
-            "bytes": bundle.bytes,
+            "bytes": bundle.size_bytes,
             "task": str(bundle.spec.task),
             "classes": list(bundle.spec.classes),
-            "created_at": datetime.now(UTC),
+            "created_at": _now(),
         }
         while True:
             with mongo_errors():
@@ -124,6 +124,12 @@ class Registry:
                     continue
             log.info("model version added", model=f"{bundle.spec.name}:{document['number']}", bundle=bundle.sha256)
             return version_of(document)
+
+
+def _now() -> datetime:
+    """Now, to the millisecond that MongoDB keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def version_of(document: Document) -> ModelVersion:

@@ -13,7 +13,6 @@ from cvops_common.selectors import Selector
 from cvops_common.telemetry import logger
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.trainer_pb2 import ModelVersion
-
 from cvops_trainer.registry import Registry
 
 log = logger(__name__)

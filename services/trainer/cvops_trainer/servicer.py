@@ -7,7 +7,6 @@ from cvops_common.errors import BadArgument
 from cvops_protos.v1 import trainer_pb2 as pb
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.trainer_pb2_grpc import ModelsServicer as Generated
-
 from cvops_trainer.registry import Registry
 from cvops_trainer.releases import Releases, Wish
 

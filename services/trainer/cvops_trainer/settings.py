@@ -3,8 +3,9 @@
 from pathlib import Path
 from tempfile import gettempdir
 
-from cvops_common.settings import ServiceSettings, service_config
 from pydantic import Field
+
+from cvops_common.settings import ServiceSettings, service_config
 
 
 class TrainerSettings(ServiceSettings):

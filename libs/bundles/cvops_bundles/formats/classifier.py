@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from cvops_common.errors import BadBundle
 
 from cvops_bundles.graph import GraphBuilder
 from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.options import Activation
 from cvops_bundles.probe import ProbedOutput, words_of
+from cvops_common.errors import BadBundle
 
 _SUM_TOLERANCE: Final = 0.02
 """A thousand float16 probabilities may miss 1 by this much."""

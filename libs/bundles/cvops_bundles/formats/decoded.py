@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from cvops_common.errors import BadBundle
 from onnx import TensorProto
 
 from cvops_bundles.candidates import Candidates, append_best, best_class
@@ -13,6 +12,7 @@ from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.options import Activation, BoxFormat, BoxUnits, ImportOptions
 from cvops_bundles.probe import ProbedOutput, words_of
 from cvops_bundles.signature import ModelInput
+from cvops_common.errors import BadBundle
 
 
 @dataclass(frozen=True, slots=True)

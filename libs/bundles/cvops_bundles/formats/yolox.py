@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from cvops_common.errors import BadBundle
 from numpy.typing import NDArray
 
 from cvops_bundles.candidates import Candidates, append_best, best_class
@@ -17,6 +16,7 @@ from cvops_bundles.graph import GraphBuilder
 from cvops_bundles.onnx_file import inner_name
 from cvops_bundles.probe import ProbedOutput, words_of
 from cvops_bundles.signature import ModelInput
+from cvops_common.errors import BadBundle
 
 _STRIDES: Final = ((8, 16, 32), (8, 16, 32, 64))
 
@@ -108,7 +108,8 @@ def _check_raw(head: YoloxHead, output: ProbedOutput, source: ModelInput) -> Non
             f"{rows[..., 4:].min():.3g}..{rows[..., 4:].max():.3g}; export with the sigmoid of the head inside"
         )
     centre = (rows[..., :2] + head.cells) * head.stride_of_row
-    inside = ((centre >= -source.width) & (centre <= 2 * source.width)).all(axis=-1).mean()
+    size = np.array([source.width, source.height], np.float32)
+    inside = ((centre >= -size) & (centre <= 2 * size)).all(axis=-1).mean()
     if inside < 0.9:
         raise BadBundle(
             f"yolox: the rows of {output.name} seem to be decoded already ({inside:.0%} of the centres lie near the "

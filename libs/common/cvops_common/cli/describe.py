@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
+
 from cvops_protos.v1.camera_pb2 import Camera, CameraStatus
 from cvops_protos.v1.frame_pb2 import Frame
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.prediction_pb2 import ModelRole, Prediction
-from google.protobuf.message import Message
 
 
 def describe(message: Message) -> str:

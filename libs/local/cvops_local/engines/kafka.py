@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cvops_common.errors import Unavailable
-
 from cvops_local.engines.jars import java, kafka_jars
 
 HOST = "127.0.0.1"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cvops_common.errors import Unavailable
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from cvops_common.errors import Unavailable
 from cvops_local.ports import listens
 
 HOST = "127.0.0.1"

@@ -1,0 +1,62 @@
+"""Which releases serve which camera. Pure rules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cvops_common.selectors import Selector, bucket
+from cvops_inference.model import Model
+from cvops_protos.v1.camera_pb2 import Camera
+from cvops_protos.v1.model_pb2 import ModelReleased
+from cvops_protos.v1.prediction_pb2 import (
+    MODEL_ROLE_CHALLENGER,
+    MODEL_ROLE_CHAMPION,
+    MODEL_ROLE_SHADOW,
+    ModelRole,
+)
+
+CHAMPION_SLOT = "champion"
+
+_ROLES = {
+    ModelReleased.STAGE_CHAMPION: MODEL_ROLE_CHAMPION,
+    ModelReleased.STAGE_ROLLED_BACK: MODEL_ROLE_CHAMPION,
+    ModelReleased.STAGE_CANARY: MODEL_ROLE_CHALLENGER,
+    ModelReleased.STAGE_SHADOW: MODEL_ROLE_SHADOW,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A release whose model is loaded."""
+
+    release: ModelReleased
+    model: Model
+    selector: Selector
+
+    @property
+    def role(self) -> ModelRole.ValueType:
+        """The role in which its model predicts."""
+        return _ROLES[self.release.stage]
+
+    @property
+    def role_name(self) -> str:
+        """The role for people and metrics, e.g. "champion"."""
+        return ModelRole.Name(self.role).removeprefix("MODEL_ROLE_").lower()
+
+    def selects(self, camera: Camera) -> bool:
+        """Whether this release is for the camera: its project, its selector, its share of the fleet."""
+        return (
+            camera.project == self.release.project
+            and bucket(camera.camera_id) < self.release.percent
+            and self.selector.matches(camera)
+        )
+
+
+def assigned(serving: Iterable[Serving], camera: Camera) -> tuple[Serving, ...]:
+    """The releases that predict for a camera.
+
+    All that select it do, side by side, but a canary takes its cameras over from the slot "champion".
+    """
+    chosen = [release for release in serving if release.selects(camera)]
+    if any(release.role == MODEL_ROLE_CHALLENGER for release in chosen):
+        chosen = [release for release in chosen if release.release.slot != CHAMPION_SLOT]
+    return tuple(chosen)
