@@ -21,7 +21,7 @@ _MINUTE_TTL = timedelta(days=30)
 _DUPLICATE_KEY, _OTHER_OPTIONS = 11000, 85
 
 
-class Outrun(Exception):  # noqa: N818 - no failure: the commit is prepared again with what the other one wrote
+class Outrun(Exception):
     """Another replica has committed one of the same frames or streams in between; nothing was written."""
 
 

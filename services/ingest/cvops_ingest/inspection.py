@@ -40,9 +40,7 @@ def inspect(wish: Wish, limits: ImageLimits) -> Inspection:
     info = probe(wish.image, limits)
     reduced = decode_rgb(wish.image, info, min_width=WIDTH, min_height=HEIGHT)
     stats = image_stats(reduced, n_bytes=len(wish.image), width=info.width, height=info.height)
-    return Inspection(
-        info, stats, sha256(wish.image).hexdigest(), grey_thumbnail(reduced) if wish.thumbnail else b""
-    )
+    return Inspection(info, stats, sha256(wish.image).hexdigest(), grey_thumbnail(reduced) if wish.thumbnail else b"")
 
 
 def inspect_all(wishes: Sequence[Wish], limits: ImageLimits) -> list[Inspection | BadImage]:

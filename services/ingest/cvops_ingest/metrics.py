@@ -21,7 +21,9 @@ STAGE = Histogram(
 SEGMENT_FRAMES = Histogram(
     "cvops_ingest_segment_frames", "Frames in one segment", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
 )
-SEGMENT_BYTES = Histogram("cvops_ingest_segment_bytes", "Size of one segment", buckets=[4**n * 1024 for n in range(1, 9)])
+SEGMENT_BYTES = Histogram(
+    "cvops_ingest_segment_bytes", "Size of one segment", buckets=[4**n * 1024 for n in range(1, 9)]
+)
 SEGMENTS_SWEPT = Counter("cvops_ingest_swept_segments", "Expired segments removed")
 CAMERAS_ONLINE = Gauge("cvops_ingest_online_cameras", "Cameras whose frames arrive here")
 UNBALANCED = Counter("cvops_ingest_unbalanced_minutes", "Minutes whose ledger does not balance; each one is a defect")

@@ -24,16 +24,27 @@ class IngestSettings(ServiceSettings):
 
     segment_bytes: int = Field(8 * 2**20, ge=1, description="a segment takes no further frame beyond, bytes")
     segment_frames: int = Field(256, ge=1, le=10_000, description="frames a segment holds at most")
-    retention_h: int = Field(24, ge=0, description="hours that segments are kept; 0: for ever, or by a bucket's own rule")
+    linger_s: float = Field(
+        0.08, ge=0, description="seconds that a segment waits for frames being inspected; 0: never; idle: never"
+    )
+    retention_h: int = Field(
+        24, ge=0, description="hours that segments are kept; 0: for ever, or by a bucket's own rule"
+    )
     sweep_every_s: float = Field(300.0, gt=0, description="seconds between two looks for expired segments")
 
     dedup_h: int = Field(48, ge=1, description="hours that a frame pushed again is recognised")
     recent_frames: int = Field(50_000, ge=0, description="frame ids known without asking MongoDB; 0: none")
-    patience_s: float = Field(10.0, ge=0, description="seconds that an engine may be away before frames are handed back")
+    patience_s: float = Field(
+        10.0, ge=0, description="seconds that an engine may be away before frames are handed back"
+    )
 
-    thumbnail_every_s: float = Field(1.0, gt=0, description="seconds between two thumbnails of a camera, for its health")
+    thumbnail_every_s: float = Field(
+        1.0, gt=0, description="seconds between two thumbnails of a camera, for its health"
+    )
     offline_after_s: float = Field(10.0, gt=0, description="seconds without a frame until a camera counts as offline")
-    minute_grace_s: float = Field(5.0, ge=0, description="seconds after its end that the ledger of a minute is published")
+    minute_grace_s: float = Field(
+        5.0, ge=0, description="seconds after its end that the ledger of a minute is published"
+    )
 
     @property
     def limits(self) -> ImageLimits:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from cvops_common.errors import NotFound, Unavailable
+from cvops_common.errors import Unavailable
 from cvops_common.objects import Objects
 from cvops_common.telemetry import logger
 from cvops_ingest import metrics, segments
@@ -46,11 +46,8 @@ class Sweeper:
         """
         swept = 0
         for prefix in self._prefixes(now):
-            expired: list[str] = []
-            with suppress(NotFound):  # an hour without frames has no folder
-                async for found in self._objects.list(prefix):
-                    if segments.is_expired(found.uri, self._retention, now):
-                        expired.append(found.uri)
+            found = await self._objects.list(prefix)
+            expired = [item.uri for item in found if segments.is_expired(item.uri, self._retention, now)]
             for start in range(0, len(expired), _AT_ONCE):
                 await self._objects.delete(expired[start : start + _AT_ONCE])
             swept += len(expired)

@@ -1,12 +1,14 @@
 """A frame at the door, and the answer to it."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from cvops_common.errors import BadArgument, Rejected
-from cvops_common.ids import check_name, frame_id
+from cvops_common.ids import frame_id
 
 _MAX_SEQUENCE = 2**48
+_STREAM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LAST_NS = 253_402_300_800 * 10**9  # the year 10000, which neither protobuf nor MongoDB can hold
 
 
@@ -40,6 +42,11 @@ class Upload:
     def frame_id(self) -> str:
         """Deterministic id of the frame."""
         return frame_id(self.camera_id, self.captured_at_ns, self.sequence)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it belongs to a sequence in which gaps can be seen."""
+        return self.sequence <= _MAX_SEQUENCE and _STREAM.fullmatch(self.stream) is not None
 
     @property
     def minute(self) -> int:
@@ -83,14 +90,18 @@ def check(upload: Upload) -> None:
     """
     if not 0 < upload.captured_at_ns < _LAST_NS:
         raise BadArgument(
-            f"frame {upload.sequence} of camera {upload.camera_id} has capture time {upload.captured_at_ns} ns: expected "
-            "the time since 1970, so that it can be known again; set captured_at",
+            f"frame {upload.sequence} of camera {upload.camera_id} has capture time {upload.captured_at_ns} ns: "
+            "expected the time since 1970, so that it can be known again; set captured_at",
             reason="no_captured_at",
         )
     if upload.sequence > _MAX_SEQUENCE:
         raise BadArgument(
-            f"frame of camera {upload.camera_id} has sequence {upload.sequence}: expected a count from 0 in each stream",
+            f"frame of camera {upload.camera_id} has sequence {upload.sequence}: expected a count from 0 in each "
+            "stream",
             reason="bad_sequence",
         )
-    if upload.stream:
-        check_name("stream", upload.stream)
+    if upload.stream and not _STREAM.fullmatch(upload.stream):
+        raise BadArgument(
+            f"stream {upload.stream[:80]!r} of camera {upload.camera_id} cannot be used: expected 1 to 64 letters, "
+            "digits, '.', '_' or '-', another one for each run of an agent"
+        )
