@@ -1,0 +1,131 @@
+"""`cvops`: finds its commands here and in plug-ins, and imports one when it is called."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cvops.cli.context import Context
+
+PLUGINS = "cvops.commands"
+
+_COMMANDS = {
+    "camera": "cvops.cli.camera:camera",
+    "model": "cvops.cli.model:model",
+    "predict": "cvops.cli.predict:predict",
+    "push": "cvops.cli.push:push",
+}
+# What `--help` says of our own plug-ins without importing them.
+_HELP = {
+    "demo": "Run the main job on this machine, from camera to prediction, and check it.",
+    "dlq": "Look at records that could not be handled, and give them another try.",
+    "doctor": "Check this machine and the platform on it; say the cure for what is wrong.",
+    "key": "Make, list and revoke API keys.",
+    "model.import": "Make a bundle of a foreign ONNX file and upload it.",
+    "sim": "Simulate a fleet of road cameras with exact truth.",
+    "status": "Show how the platform is doing.",
+    "tail": "Show the events of a topic.",
+    "up": "Start the whole platform on this machine.",
+}
+# The extra of the distribution that brings a plug-in, by its package.
+_EXTRAS = {"cvops_local": "local", "cvops_common": "service", "cvops_bundles": "models", "cvops_sim": "sim"}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called.
+
+    Plug-ins add commands by the entry point group "cvops.commands"; the name "model.import" adds `import` to `model`.
+    """
+
+    def __init__(self, *args: Any, own: Mapping[str, str] | None = None, prefix: str = "", **kwargs: Any) -> None:
+        """`own`: commands of this package, name to "module:attribute"; `prefix`: of plug-ins, e.g. "model."."""
+        super().__init__(*args, **kwargs)
+        self._own = dict(own or {})
+        self._prefix = prefix
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return sorted({*super().list_commands(ctx), *self._own, *self._plugins()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command; one whose package is missing says what to install."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None:
+            return found
+        if cmd_name in self._own:
+            module, _, attribute = self._own[cmd_name].partition(":")
+            own: click.Command = getattr(import_module(module), attribute)
+            return own
+        plugin = self._plugins().get(cmd_name)
+        return None if plugin is None else _load(plugin)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing those whose help is known."""
+        rows = []
+        for name in self.list_commands(ctx):
+            known = _HELP.get(f"{self._prefix}{name}")
+            found = None if known else self.get_command(ctx, name)
+            rows.append((name, known or (found.get_short_help_str(limit=90) if found else "")))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _plugins(self) -> dict[str, EntryPoint]:
+        names = {point.name: point for point in entry_points(group=PLUGINS)}
+        return {
+            name.removeprefix(self._prefix): point
+            for name, point in names.items()
+            if name.startswith(self._prefix) and "." not in name.removeprefix(self._prefix)
+        }
+
+
+def _load(plugin: EntryPoint) -> click.Command:
+    try:
+        loaded: click.Command = plugin.load()
+    except (ImportError, AttributeError) as error:
+        return _absent(plugin, error)
+    return loaded
+
+
+def _absent(plugin: EntryPoint, error: Exception) -> click.Command:
+    extra = _EXTRAS.get(plugin.module.split(".")[0], "all")
+    cure = f'needs more than the client: pip install "cvops[{extra}]" ({error})'
+
+    @click.command(
+        plugin.name.rpartition(".")[2],
+        help=cure,
+        short_help=cure,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    def absent() -> None:
+        raise click.ClickException(f"this command {cure}")
+
+    return absent
+
+
+@click.group(cls=Commands, own=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the platform on this machine.  [default: CVOPS_DATA_DIR, or ~/.cvops]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+@click.version_option(package_name="cvops")
+@click.pass_context
+def main(ctx: click.Context, data_dir: Path | None, as_json: bool) -> None:
+    """Closes the loop of computer vision in production.
+
+    \b
+    Start here:
+      cvops up                                   the whole platform on this machine
+      cvops model import detector.onnx --name detector --format yolox --labels labels.txt
+      cvops model release detector
+      cvops camera add gate-3 --site north
+      cvops push video.mp4 --camera gate-3
+      cvops tail predictions
+
+    Exit status: 0 it went well, 1 it failed, 2 the command was used wrongly.
+    """
+    ctx.obj = Context(data_dir, as_json)

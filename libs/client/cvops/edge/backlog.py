@@ -1,0 +1,158 @@
+"""Frames between capture and acknowledgement: a window in memory, and a spool behind it."""
+
+import threading
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cvops.edge.spool import Spool
+from cvops_protos.v1.ingest_pb2 import PushFramesRequest, PushFramesResponse
+
+Position = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the frames so far. `waiting` is in memory, `spooled_bytes` on disk."""
+
+    acknowledged: int
+    duplicates: int
+    rejected: dict[str, int]
+    dropped: int
+    waiting: int
+    spooled_bytes: int
+
+
+@dataclass(slots=True)
+class _Sent:
+    request: PushFramesRequest
+    file: Path | None = None
+
+
+@dataclass(slots=True)
+class _File:
+    left: set[Position] = field(default_factory=set)
+
+
+class Backlog:
+    """A FIFO of frames that keeps each until ingest has answered for it. Thread-safe.
+
+    A frame goes to memory while there is room and nothing older is on disk. Else a live source has it written to the
+    spool, and any other source waits.
+    """
+
+    def __init__(self, spool: Spool, *, memory_frames: int, window: int, live: bool) -> None:
+        """Bounds are in frames: `memory_frames` wait in memory, `window` are sent and not yet answered."""
+        self._spool = spool
+        self._memory_frames = memory_frames
+        self._window = window
+        self._live = live
+        self._waiting: deque[_Sent] = deque()
+        self._unanswered: OrderedDict[Position, _Sent] = OrderedDict()
+        self._files: dict[Path, _File] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+        self._acknowledged = self._duplicates = 0
+        self._rejected: Counter[str] = Counter()
+        self.last_rejection = ""
+
+    def put(self, request: PushFramesRequest) -> None:
+        """Adds a frame; a source that is not live waits for room. After `close` nothing is taken."""
+        with self._changed:
+            if not self._live:
+                self._changed.wait_for(lambda: len(self._waiting) < self._memory_frames or self._closed)
+            if self._live and (self._spool or len(self._waiting) >= self._memory_frames):
+                self._spool.append(request)
+            else:
+                self._waiting.append(_Sent(request))
+            self._changed.notify_all()
+
+    def next(self, timeout_s: float) -> PushFramesRequest | None:
+        """The next frame to send, from now on unanswered; None when there is none within the time or the window."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._sendable() or self._closed, timeout_s)
+            if not self._sendable():
+                return None
+            if not self._waiting:
+                self._load()
+            if not self._waiting:
+                return None
+            sent = self._waiting.popleft()
+            self._unanswered[sent.request.stream, sent.request.sequence] = sent
+            self._changed.notify_all()
+            return sent.request
+
+    def answer(self, response: PushFramesResponse) -> None:
+        """Ingest has answered for a frame; an answer that was given before changes nothing."""
+        with self._changed:
+            position = (response.stream, response.sequence)
+            sent = self._unanswered.pop(position, None)
+            if sent is None:
+                return
+            if response.status == PushFramesResponse.STATUS_REJECTED:
+                self._rejected[response.reason or "rejected"] += 1
+                self.last_rejection = response.message
+            else:
+                self._acknowledged += 1
+                self._duplicates += response.status == PushFramesResponse.STATUS_DUPLICATE
+            if sent.file is not None:
+                self._settle(sent.file, position)
+            self._changed.notify_all()
+
+    def send_again(self) -> None:
+        """The connection broke: what was not answered is sent again, in order, before anything newer."""
+        with self._changed:
+            self._waiting.extendleft(reversed(self._unanswered.values()))
+            self._unanswered.clear()
+            self._changed.notify_all()
+
+    @property
+    def empty(self) -> bool:
+        """Whether every frame has been answered for."""
+        with self._changed:
+            return not (self._waiting or self._unanswered or self._spool)
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames so far."""
+        with self._changed:
+            return Counts(
+                acknowledged=self._acknowledged,
+                duplicates=self._duplicates,
+                rejected=dict(self._rejected),
+                dropped=self._spool.dropped,
+                waiting=len(self._waiting) + len(self._unanswered),
+                spooled_bytes=self._spool.size_bytes,
+            )
+
+    def close(self) -> int:
+        """Keeps what is in memory on disk for the next run; gives the number of frames kept there anew."""
+        with self._changed:
+            self._closed = True
+            left = [sent for sent in (*self._unanswered.values(), *self._waiting) if sent.file is None]
+            for sent in left:
+                self._spool.append(sent.request)
+            self._spool.close()
+            self._unanswered.clear()
+            self._waiting.clear()
+            self._changed.notify_all()
+            return len(left)
+
+    def _sendable(self) -> bool:
+        return len(self._unanswered) < self._window and bool(self._waiting or self._spool)
+
+    def _load(self) -> None:
+        """Takes the oldest file of the spool into memory."""
+        taken = self._spool.take()
+        if taken is None:
+            return
+        path, requests = taken
+        self._files[path] = _File({(request.stream, request.sequence) for request in requests})
+        self._waiting.extend(_Sent(request, path) for request in requests)
+
+    def _settle(self, path: Path, position: Position) -> None:
+        file = self._files[path]
+        file.left.discard(position)
+        if not file.left:
+            del self._files[path]
+            self._spool.remove(path)

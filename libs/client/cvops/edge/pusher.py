@@ -1,0 +1,202 @@
+"""Pushes the frames of one camera to ingest: a stream with a window, again and again until each is answered for."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import grpc
+
+from cvops.connection import Connection
+from cvops.edge.backlog import Backlog, Counts
+from cvops.edge.spool import Spool
+from cvops.errors import ConnectionFailed, CvopsError, from_grpc
+from cvops_protos.v1.ingest_pb2 import PushFramesRequest
+from cvops_protos.v1.ingest_pb2_grpc import IngestStub
+
+# Errors that no patience can heal: key, role, camera, request.
+_FATAL = (
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
+_WINDOW = 32
+_MEMORY_FRAMES = 64
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+_POLL_S = 0.1
+
+
+class FramePusher:
+    """Sends frames of one camera in order and keeps each until it is on disk on the other side. Thread-safe.
+
+    Example:
+        with FramePusher(Connection.find(), "gate-3") as pusher:
+            pusher.send(jpeg, captured_at_ns=time.time_ns())
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        camera_id: str,
+        *,
+        spool_dir: Path | None = None,
+        spool_mb: int = 1024,
+        live: bool = False,
+        patience_s: float = 120.0,
+    ) -> None:
+        """Connects when the first frame is sent.
+
+        Args:
+            connection: where ingest is, and the key.
+            camera_id: whose frames.
+            spool_dir: frames that cannot be sent wait here, also for the next run. None: a folder of this run alone.
+            spool_mb: size of the spool, MiB; when it is full the oldest frames are dropped and counted.
+            live: the source does not wait: frames go to the spool when memory is full. Else `send` waits.
+            patience_s: how long `close` waits without any answer before it gives up.
+        """
+        self.camera_id = camera_id
+        self.config_revision = 0
+        self._connection = connection
+        self._own_folder = TemporaryDirectory(prefix="cvops-spool-") if spool_dir is None else None
+        folder = Path(self._own_folder.name) if self._own_folder else Path(spool_dir or "") / camera_id
+        spool = Spool(folder, spool_mb * 2**20)
+        self._backlog = Backlog(spool, memory_frames=_MEMORY_FRAMES, window=_WINDOW, live=live)
+        self._patience_s = patience_s
+        self._stream = f"{time.time_ns():x}-{os.urandom(3).hex()}"
+        self._sequence = 0
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._fatal: CvopsError | None = None
+        self._last_answer_s = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"push-{camera_id}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def send(self, image: bytes, captured_at_ns: int, *, sampled_out: int = 0, traceparent: str = "") -> None:
+        """Queues an encoded image.
+
+        Args:
+            image: JPEG, PNG or WebP.
+            captured_at_ns: when the light fell on the sensor, nanoseconds since the epoch.
+            sampled_out: frames left out on purpose since the last one.
+            traceparent: W3C trace context; empty: a new trace.
+
+        Raises:
+            Refused: ingest refuses all frames of this camera, for what it told.
+        """
+        self._raise_fatal()
+        with self._lock:
+            request = PushFramesRequest(
+                camera_id=self.camera_id,
+                stream=self._stream,
+                sequence=self._sequence,
+                image=image,
+                sampled_out=sampled_out,
+                traceparent=traceparent or f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01",
+                config_revision=self.config_revision,
+            )
+            request.captured_at.FromNanoseconds(captured_at_ns)
+            self._sequence += 1
+            self._backlog.put(request)
+        self._raise_fatal()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames so far."""
+        return self._backlog.counts
+
+    @property
+    def last_rejection(self) -> str:
+        """What ingest said of the last frame that it refused."""
+        return self._backlog.last_rejection
+
+    def drain(self, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Waits until every frame is answered for; calls `on_wait` meanwhile.
+
+        Raises:
+            Refused: ingest refuses all frames of this camera.
+            ConnectionFailed: it did not answer for `patience_s`; what is left stays in the spool.
+        """
+        self._last_answer_s = time.monotonic()
+        while not self._backlog.empty:
+            self._raise_fatal()
+            if time.monotonic() - self._last_answer_s > self._patience_s:
+                raise ConnectionFailed(
+                    f"ingest at {self._connection.ingest} did not answer for {self._patience_s:.0f} s; "
+                    f"{self.counts.waiting} frames of {self.camera_id} were not acknowledged: "
+                    "push again with the same --spool-dir to send them"
+                )
+            on_wait()
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        """Drains and stops; raises as `drain` does."""
+        try:
+            self.drain()
+        finally:
+            self.abandon()
+        self._raise_fatal()
+
+    def abandon(self) -> None:
+        """Stops at once; what was not answered stays in the spool, if that has a folder of its own."""
+        self._stop.set()
+        self._backlog.close()
+        self._thread.join(10)
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
+
+    def _raise_fatal(self) -> None:
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _run(self) -> None:
+        pause_s = _FIRST_PAUSE_S
+        with self._connection.channel("ingest") as channel:
+            while not self._stop.is_set():
+                before = self._last_answer_s
+                try:
+                    self._converse(IngestStub(channel))
+                except grpc.RpcError as error:
+                    call: Any = error
+                    if call.code() in _FATAL:
+                        self._fatal = from_grpc(error, self._connection.ingest)
+                        self._backlog.close()
+                        return
+                self._backlog.send_again()
+                pause_s = _FIRST_PAUSE_S if self._last_answer_s != before else min(2 * pause_s, _LONGEST_PAUSE_S)
+                self._stop.wait(pause_s)
+
+    def _converse(self, stub: IngestStub) -> None:
+        """One connection: sends what waits, takes answers, until it breaks or this pusher stops."""
+        ended = threading.Event()
+
+        def requests() -> Iterator[PushFramesRequest]:
+            while not (self._stop.is_set() or ended.is_set()):
+                request = self._backlog.next(_POLL_S)
+                if request is not None:
+                    yield request
+
+        call: Any = stub.PushFrames(requests(), metadata=self._connection.metadata)
+        try:
+            for response in call:
+                self._last_answer_s = time.monotonic()
+                self._backlog.answer(response)
+                if self._stop.is_set():
+                    break
+        finally:
+            ended.set()
+            call.cancel()

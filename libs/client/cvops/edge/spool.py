@@ -1,0 +1,116 @@
+"""Store and forward: frames on disk while ingest is away, in order, bounded, readable after a kill.
+
+A spool is a folder of numbered files; each record is a length, a CRC-32 and a serialized PushFramesRequest. A file is
+removed when all its frames were acknowledged. A record half written by a process that died is ignored.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from google.protobuf.message import DecodeError
+
+from cvops_protos.v1.ingest_pb2 import PushFramesRequest
+
+_HEAD = struct.Struct("<II")
+_FILE_BYTES = 4 * 1024 * 1024
+
+
+class Spool:
+    """A bounded queue of frames on disk. Not thread-safe: its owner holds a lock.
+
+    Attributes:
+        dropped: frames that were thrown away because the spool was full, the oldest first.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        """Takes over what an earlier run left in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._limit = limit_bytes
+        self._files = sorted(folder.glob("*.spool"))
+        self._sizes = {path: path.stat().st_size for path in self._files}
+        self._writing: BinaryIO | None = None
+        self._next = 1 + max((int(path.stem) for path in self._files), default=0)
+        self._counts: dict[Path, int] = {}
+        self.dropped = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is a file to read."""
+        return bool(self._files)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(self._sizes.values())
+
+    def append(self, request: PushFramesRequest) -> None:
+        """Adds a frame at the end; drops the oldest file when the spool is full."""
+        body = request.SerializeToString()
+        record = _HEAD.pack(len(body), zlib.crc32(body)) + body
+        if self._writing is None:
+            path = self._folder / f"{self._next:012d}.spool"
+            self._next += 1
+            self._writing = path.open("wb", buffering=0)
+            self._files.append(path)
+            self._sizes[path] = 0
+        path = self._files[-1]
+        self._writing.write(record)
+        self._sizes[path] += len(record)
+        self._counts[path] = self._counts.get(path, 0) + 1
+        if self._sizes[path] >= _FILE_BYTES:
+            self._finish_file()
+        while self.size_bytes > self._limit and len(self._files) > 1:
+            oldest = self._files[0]
+            self.dropped += self._counts.get(oldest) or sum(1 for _ in _read(oldest))
+            self.remove(oldest)
+
+    def take(self) -> tuple[Path, list[PushFramesRequest]] | None:
+        """The oldest file and its frames; it stays on disk until `remove`, but is not given again. None: empty."""
+        while self._files:
+            if len(self._files) == 1:
+                self._finish_file()
+            path = self._files.pop(0)
+            frames = list(_read(path))
+            if frames:
+                return path, frames
+            self._forget(path)
+        return None
+
+    def remove(self, path: Path) -> None:
+        """Forgets a file and its frames."""
+        if path in self._files:
+            self._files.remove(path)
+        self._forget(path)
+
+    def close(self) -> None:
+        """Closes the file being written; everything stays on disk."""
+        self._finish_file()
+
+    def _finish_file(self) -> None:
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
+
+    def _forget(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._sizes.pop(path, None)
+        self._counts.pop(path, None)
+
+
+def _read(path: Path) -> Iterator[PushFramesRequest]:
+    """The frames in a file, up to the first record that is not whole."""
+    data = path.read_bytes()
+    at = 0
+    while at + _HEAD.size <= len(data):
+        length, checksum = _HEAD.unpack_from(data, at)
+        body = data[at + _HEAD.size : at + _HEAD.size + length]
+        if len(body) < length or zlib.crc32(body) != checksum:
+            return
+        try:
+            yield PushFramesRequest.FromString(body)
+        except DecodeError:
+            return
+        at += _HEAD.size + length
