@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import resource
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,18 +148,42 @@ async def test_a_bucket_that_is_there_is_used_as_it_is():
 def test_an_s3_server_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPatch):
     url = s3_url()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(Unavailable, match="127.0.0.1:9"):
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9"):
         Objects(url)
 
 
-async def test_a_write_that_fails_leaves_the_old_object_and_no_remains(tmp_path: Path):
+async def test_a_disk_that_fills_up_half_way_is_told_and_leaves_the_old_object(tmp_path: Path):
     objects = Objects(tmp_path.as_uri())
     await objects.put("one", b"old")
-
-    with pytest.raises(TypeError):
-        await objects.put("one", [b"new", "not bytes"])  # type: ignore[list-item]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1_000_000, hard)
+    )  # the kernel writes so much, then refuses: as a full disk
+    try:
+        with pytest.raises(Unavailable, match="one"):
+            await objects.put("one", bytes(1_500_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert await objects.get("one") == b"old"
-    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert files_below(tmp_path) == {"one"}
+
+
+async def test_what_a_killed_writer_left_is_never_listed_and_removed_a_day_later(tmp_path: Path):
+    objects = Objects(tmp_path.as_uri())
+    await objects.put("one", b"1")
+    recent, left = tmp_path / ".writing" / "recent", tmp_path / ".writing" / "left"
+    for partial in (recent, left):
+        partial.write_bytes(b"half")
+    a_day_ago = time.time() - 25 * 3600
+    os.utime(left, (a_day_ago, a_day_ago))
+
+    assert [info.uri for info in await objects.list("")] == ["one"]
+    Objects(tmp_path.as_uri())
+    assert files_below(tmp_path) == {"one", ".writing/recent"}
+
+
+def files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 async def test_a_directory_that_cannot_be_written_is_unavailable(tmp_path: Path):

@@ -1,13 +1,15 @@
 """The object store: bytes under relative names, on a directory, S3, GCS or Azure by URL.
 
 obstore moves the bytes. On a directory a write is made durable here, because obstore leaves that to the page cache:
-the file and its folder are synced before `put` returns, and a reader never sees half an object.
+the file and its folders are synced before `put` returns. What is half written lies in a folder of its own until it is
+renamed, so no reader and no listing ever sees it; what a killed process left there is removed a day later.
 """
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +25,8 @@ from cvops_common.errors import BadArgument, NotFound, Unavailable
 from cvops_common.s3 import ensure_bucket
 
 _COALESCE_BYTES = 256 * 1024
+_WRITING = ".writing"
+_LEFT_BEHIND_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class Objects:
         if parsed.scheme == "s3":
             ensure_bucket(parsed.netloc)
         if self._root is not None:
-            self._root.mkdir(parents=True, exist_ok=True)
+            _make_folder(self._root / _WRITING)
+            _remove_left_behind(self._root / _WRITING)
         self._store: ObjectStore = LocalStore(self._root) if self._root is not None else from_url(url)
 
     async def put(self, uri: str, data: bytes | Sequence[bytes]) -> None:
@@ -62,7 +67,7 @@ class Objects:
         chunks = [data] if isinstance(data, bytes) else list(data)
         with _store_errors(uri):
             if self._root is not None:
-                await asyncio.to_thread(_write_durably, self._root / uri, chunks)
+                await asyncio.to_thread(_write_durably, self._root, uri, chunks)
             else:
                 await obstore.put_async(self._store, uri, b"".join(chunks))
 
@@ -70,7 +75,7 @@ class Objects:
         """Writes a local file as an object, as durably as `put`."""
         with _store_errors(uri):
             if self._root is not None:
-                await asyncio.to_thread(_copy_durably, path, self._root / uri)
+                await asyncio.to_thread(_copy_durably, path, self._root, uri)
             else:
                 await obstore.put_async(self._store, uri, path)
 
@@ -119,7 +124,12 @@ class Objects:
         """Every object below a folder name, in no order."""
         with _store_errors(prefix):
             pages = [page async for page in obstore.list(self._store, prefix, chunk_size=1000)]
-        return [ObjectInfo(meta["path"], meta["size"], meta["last_modified"]) for page in pages for meta in page]
+        return [
+            ObjectInfo(meta["path"], meta["size"], meta["last_modified"])
+            for page in pages
+            for meta in page
+            if not meta["path"].startswith(f"{_WRITING}/")
+        ]
 
 
 @contextmanager
@@ -132,13 +142,15 @@ def _store_errors(uri: str) -> Iterator[None]:
         raise Unavailable(f"object store did not serve {uri}: {error}") from error
 
 
-def _write_durably(path: Path, chunks: Sequence[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.part")
+def _write_durably(root: Path, uri: str, chunks: Iterable[bytes]) -> None:
+    path = root / uri
+    partial = root / _WRITING / uuid4().hex
     try:
-        with partial.open("wb", buffering=0) as file:
+        with partial.open("wb") as file:
             file.writelines(chunks)
+            file.flush()
             os.fdatasync(file.fileno())
+        _make_folder(path.parent)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -146,9 +158,25 @@ def _write_durably(path: Path, chunks: Sequence[bytes]) -> None:
     _sync_folder(path.parent)
 
 
-def _copy_durably(source: Path, path: Path) -> None:
+def _copy_durably(source: Path, root: Path, uri: str) -> None:
     with source.open("rb") as file:
-        _write_durably(path, list(iter(lambda: file.read(1 << 20), b"")))
+        _write_durably(root, uri, iter(lambda: file.read(1 << 20), b""))
+
+
+def _make_folder(folder: Path) -> None:
+    """Makes a folder with those above it; each new one is synced into the one that holds it."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _remove_left_behind(folder: Path) -> None:
+    for partial in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if time.time() - partial.stat().st_mtime > _LEFT_BEHIND_S:
+                partial.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -139,7 +139,7 @@ class Committer:
         streams = await self._streams({(upload.camera_id, upload.stream) for upload in uploads if upload.is_counted})
         page, last_ns = Page(), dict[str, int]()
         for upload in uploads:
-            page.received(upload, streams.get((upload.camera_id, upload.stream)))
+            page.received(upload, streams[upload.camera_id, upload.stream] if upload.is_counted else None)
             last_ns[upload.camera_id] = max(upload.received_at_ns, last_ns.get(upload.camera_id, 0))
         for upload, receipt in zip(uploads, receipts, strict=True):
             page.answered(upload, receipt)

@@ -85,7 +85,7 @@ class Pipeline:
             await asyncio.wait_for(self._drained(), self._settings.shutdown_s)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait(self._tasks, timeout=1.0)
         if threads is not None:
             threads.shutdown(wait=True, cancel_futures=True)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -19,11 +20,13 @@ from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
 from cvops_ingest import metrics
 from cvops_ingest.frame_store import entries_of, minute_at
+from cvops_ingest.patience import patiently
 from cvops_ingest.status_event import ledger_minute, minute_status, state_status
 from cvops_protos.v1.camera_pb2 import CameraStatus
 
 log = logger(__name__)
 
+_PATIENCE_S = 2.0  # for conflicts with commits of the same camera
 _MAX_SAMPLES = 4096
 _MINUTES_AT_ONCE = 1000
 _LONGEST_TICK_S = 1.0
@@ -61,6 +64,7 @@ class Presence:
         self._pulses: dict[str, Pulse] = {}
         self._looked_for_minutes = datetime.min.replace(tzinfo=UTC)
         self._changed = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -71,10 +75,12 @@ class Presence:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # Asked first and cancelled later: libraries below have been seen to swallow a cancellation.
+        self._stopping = True
+        self._changed.set()
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=_PATIENCE_S)
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
 
     def check(self) -> str | None:
         """None while cameras are watched, else a sentence; for readiness."""
@@ -104,7 +110,7 @@ class Presence:
             if pulse.online and silent:
                 await self._go_offline(camera_id, pulse, now)
             elif not pulse.online and not silent:
-                await self._change(camera_id, CameraStatus.STATE_ONLINE, pulse.last, {})
+                await self._change_state(camera_id, CameraStatus.STATE_ONLINE, pulse.last, {})
                 pulse.online = True
         metrics.CAMERAS_ONLINE.set(sum(pulse.online for pulse in self._pulses.values()))
         if now - self._looked_for_minutes >= _LOOK_FOR_MINUTES_EVERY:
@@ -113,25 +119,35 @@ class Presence:
 
     async def _run(self) -> None:
         tick_s = min(_LONGEST_TICK_S, self._offline_after.total_seconds() / 4)
-        while True:
+        while not self._stopping:
+            self._changed.clear()
             try:
                 await self.tick(datetime.now(UTC))
             except Unavailable as error:
                 log.warning("status of cameras waits", error=str(error))
             except Exception:
                 log.exception("status of cameras failed")
-            self._changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), tick_s)
+            if not self._stopping:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(tick_s):
+                        await self._changed.wait()
 
     # -- states ----------------------------------------------------------------------------------------------------
 
     async def _go_offline(self, camera_id: str, pulse: Pulse, now: datetime) -> None:
         # Its frames may have moved to another replica, which only the stored time can tell.
         silent = {"last_frame_at": {"$lte": now - self._offline_after}}
-        await self._change(camera_id, CameraStatus.STATE_OFFLINE, pulse.last + self._offline_after, silent)
+        await self._change_state(camera_id, CameraStatus.STATE_OFFLINE, pulse.last + self._offline_after, silent)
         pulse.online = False
         pulse.lateness_s.clear()
+
+    async def _change_state(
+        self, camera_id: str, state: CameraStatus.State.ValueType, since: datetime, condition: Document
+    ) -> None:
+        async def change() -> None:
+            await self._change(camera_id, state, since, condition)
+
+        await patiently(change, patience_s=_PATIENCE_S, what="state of a camera")
 
     async def _change(
         self, camera_id: str, state: CameraStatus.State.ValueType, since: datetime, condition: Document
@@ -159,7 +175,7 @@ class Presence:
             query = self._minutes.find({"open": True, "minute": {"$lte": over}})
             documents = await query.sort("minute", 1).limit(_MINUTES_AT_ONCE).to_list()
         for document in documents:
-            await self._close(document)
+            await patiently(partial(self._close, document), patience_s=_PATIENCE_S, what="minute of a camera")
 
     async def _close(self, minute: Document) -> None:
         camera_id = minute["camera_id"]

@@ -88,7 +88,7 @@ def get(context: Context, camera_id: str) -> None:
 
 
 @camera.command("list")
-@click.option("--select", "selector", default="", help="Which: site=north,firmware=2.* (all terms must hold).")
+@click.option("--selector", default="", help="Which: site=north,firmware=2.* (all terms must hold).")
 @command
 def list_(context: Context, selector: str) -> None:
     """Show the cameras there are."""
@@ -109,7 +109,7 @@ def remove(context: Context, camera_id: str) -> None:
 
 @camera.command()
 @click.argument("camera_id", required=False)
-@click.option("--select", "selector", default="", help="Which: site=north,firmware=2.*")
+@click.option("--selector", default="", help="Which: site=north,firmware=2.*")
 @command
 def status(context: Context, camera_id: str | None, selector: str) -> None:
     """Show whether cameras send, how late, and what became of every frame.

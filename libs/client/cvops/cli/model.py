@@ -41,7 +41,7 @@ def list_(context: Context, name: str) -> None:
 @click.argument("name")
 @_place
 @click.option("--stage", type=click.Choice(list(STAGES)), default="champion", show_default=True)
-@click.option("--select", "selector", default="", help="Which cameras: site=north,firmware=2.*  [default: all]")
+@click.option("--selector", default="", help="Which cameras: site=north,firmware=2.*  [default: all]")
 @click.option("--percent", type=click.IntRange(1, 100), default=100, help="Share of those cameras, always the same.")
 @command
 def release(
@@ -52,7 +52,7 @@ def release(
     \b
     cvops model release coco                                    for all cameras
     cvops model release coco:4 --slot next --stage canary --percent 10
-    cvops model release people --slot people --select site=shop  a second model beside
+    cvops model release people --slot people --selector site=shop  a second model beside
     """
     with context.client() as client:
         released = client.models.release(

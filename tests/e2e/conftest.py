@@ -1,0 +1,22 @@
+"""One platform for the tests that only use it; tests that break it start their own."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.whole_platform import Platform, running_platform
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A running platform, shared by tests that leave it whole."""
+    with running_platform(tmp_path_factory.mktemp("platform") / "data", port_base=21_100) as started:
+        yield started
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here starts processes and takes its time."""
+    for item in items:
+        if "tests/e2e" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(400))
