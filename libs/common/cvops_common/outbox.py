@@ -23,6 +23,7 @@ _BATCH = 100
 _LONGEST_PAUSE_S = 5.0
 # How long an event can wait when this replica did not write it itself, e.g. after a crash of the one that did.
 _LOOK_EVERY_S = 5.0
+_STOP_S = 2.0
 
 
 class Outbox:
@@ -33,17 +34,22 @@ class Outbox:
         self._counters = store.db["counters"]
         self._bus = bus
         self._wake = asyncio.Event()
+        self._stopping = False
         self._relay_task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        self._stopping = False
         self._relay_task = asyncio.create_task(self._relay())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._stopping = True
+        self._wake.set()
         if self._relay_task is not None:
+            # A cancellation in the middle of a round trip can get lost in a driver; a flag cannot.
+            await asyncio.wait({self._relay_task}, timeout=_STOP_S)
             self._relay_task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._relay_task
+            await asyncio.wait({self._relay_task}, timeout=_STOP_S)
 
     async def add(
         self,
@@ -84,10 +90,10 @@ class Outbox:
 
     async def _relay(self) -> None:
         pause_s = 0.1
-        while True:
+        while not self._stopping:
             self._wake.clear()
             try:
-                while await self._relay_some():
+                while await self._relay_some() and not self._stopping:
                     pause_s = 0.1
             except Unavailable as error:
                 log.warning("outbox waits", error=str(error))
@@ -95,7 +101,8 @@ class Outbox:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_EVERY_S)
+                async with asyncio.timeout(0 if self._stopping else _LOOK_EVERY_S):
+                    await self._wake.wait()
 
     async def _relay_some(self) -> bool:
         with mongo_errors():

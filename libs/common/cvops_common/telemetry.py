@@ -108,8 +108,10 @@ def configure_logging(level: str, form: Literal["json", "text"]) -> None:
     root.setLevel(number)
     for chatty in ("aiokafka", "kafka", "pymongo", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(max(number, logging.WARNING))
-    # A first join always meets a coordinator that is still being chosen; aiokafka calls that an error.
-    logging.getLogger("aiokafka.consumer.group_coordinator").setLevel(logging.CRITICAL)
+    # aiokafka logs every attempt to reach a broker that is away, tens of lines a second, and a first join that meets a
+    # coordinator that is still being chosen; what matters of it comes back to us as an error or in readiness.
+    for noisy in ("aiokafka", "aiokafka.consumer", "aiokafka.producer", "aiokafka.conn", "aiokafka.cluster"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
 
 
 @contextmanager

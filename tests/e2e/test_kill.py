@@ -1,0 +1,90 @@
+"""kill -9 in the middle of a stream: nothing acknowledged is lost, and every frame has one prediction effect."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.whole_platform import Platform
+
+CLIP_FRAMES = 850
+
+
+@pytest.fixture
+def own_platform(tmp_path: Path) -> Iterator[Platform]:
+    platform = Platform(tmp_path / "data", port_base=22_100)
+    try:
+        platform.start()
+        yield platform
+    finally:
+        platform.close()
+
+
+def frame_ids(platform: Platform, topic: str) -> list[str]:
+    return [record["event"]["frame_id"] for record in platform.tail(topic)]
+
+
+def wait_for_frames(platform: Platform, count: int, deadline_s: float = 60) -> None:
+    end = time.monotonic() + deadline_s
+    while len(set(frame_ids(platform, "frames"))) < count:
+        assert time.monotonic() < end, f"{count} frames did not come\n{platform.logs()}"
+        time.sleep(0.2)
+
+
+def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Platform, shared_data: Path) -> None:
+    platform = own_platform
+    platform.serve_yolox(shared_data)
+    platform.run("camera", "add", "road")
+    clip = str(shared_data / "videos" / "traffic_road_a.mp4")
+    # 85 seconds of camera, long enough to be in the middle of the stream at every kill.
+    push = platform.start_command(
+        "push", clip, "--camera", "road", "--realtime", "--loop", "3", "--fps", "10", "--json"
+    )
+
+    for victim in ("ingest", "inference", "kafka", "mongod"):
+        wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
+        platform.kill(victim)
+        assert platform.run("status", "--wait", "60").returncode == 0
+    wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
+    platform.kill_everything()
+    platform.start()
+
+    out, err = push.communicate(timeout=150)
+    assert push.returncode == 0, f"{out}\n{err}\n{platform.logs()}"
+    report = json.loads(out)
+    count = report["acknowledged"]
+    assert report["captured"] == 3 * CLIP_FRAMES == count + report["sampled_out"]
+    assert (report["dropped"], report["corrupt"], report["rejected"]) == (0, 0, {})
+    wait_for_frames(platform, count)
+    end = time.monotonic() + 90
+    while len(set(frame_ids(platform, "predictions"))) < count:
+        assert time.monotonic() < end, f"predictions are missing\n{platform.logs()}"
+        time.sleep(0.5)
+
+    frames = [record["event"] for record in platform.tail("frames")]
+    assert {int(frame.get("sequence", 0)) for frame in frames} == set(range(count))
+    predictions = [record["event"] for record in platform.tail("predictions")]
+    assert {p["frame_id"] for p in predictions} == {f["frame_id"] for f in frames}
+    assert len({p["prediction_id"] for p in predictions}) == count
+    assert platform.run("dlq", "list", "--json").stdout == ""
+    ledger = platform.json("camera", "status", "road")["ledger"]
+    assert ledger["stored"] == count
+    # Frames left out after the last one that was sent are told with the next one.
+    assert 0 <= report["sampled_out"] - ledger["sampled_out"] <= 2
+    assert ledger["gaps"] == 0
+    parts = ledger["stored"] + ledger["sampled_out"] + sum(ledger["rejected"].values()) + ledger["duplicates"]
+    assert ledger["captured"] == parts + ledger["gaps"]
+
+
+def test_up_stops_cleanly_and_its_data_survive(own_platform: Platform) -> None:
+    platform = own_platform
+    platform.run("camera", "add", "gate", "--site", "north")
+    second = platform.run("up", check=False)
+    assert second.returncode == 1
+    assert "already runs" in second.stderr
+    assert platform.stop() == 0
+    assert platform.run("status", check=False).returncode == 1
+    assert platform.start() < 60
+    assert platform.json("camera", "get", "gate")["site"] == "north"
