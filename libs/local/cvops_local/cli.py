@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -98,6 +99,37 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:
             if finding.cure:
                 console.print(f"        cure: {finding.cure}", markup=False)
     sys.exit(1 if any(finding.verdict is Verdict.BROKEN for finding in findings) else 0)
+
+
+@click.command()
+@_common
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("cvops-demo.png"),
+    show_default=True,
+    help="Where the last picture with its boxes goes.",
+)
+def demo(data_dir: Path | None, as_json: bool, picture: Path) -> None:
+    """Run the main job on this machine, from camera to prediction, and check it.
+
+    Starts a platform of its own in a folder that is removed at the end (or in --data-dir), makes a detector and four
+    moving scenes on the spot, pushes them as cameras and compares every prediction with the truth. Exit status 0 only
+    when each frame has exactly one prediction, in order, the objects are found, and the ledger balances.
+    """
+    from cvops_local.demo.main_job import run_demo, summary
+
+    console = Console(highlight=False, soft_wrap=True, stderr=_wants_json(as_json))
+    result = run_demo(data_dir, picture, console)
+    if _wants_json(as_json):
+        _print_json(asdict(result))
+    else:
+        console.print(summary(result, picture))
+    for complaint in result.complaints:
+        console.print(f"[red]{complaint}[/]")
+    if not result.complaints:
+        console.print("[green]everything held[/]")
+    sys.exit(1 if result.complaints else 0)
 
 
 def _print_status(seen: PlatformStatus, data: DataDir) -> None:
