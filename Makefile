@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
 MYPYPATH := protos:libs/common:libs/vision:libs/bundles:libs/client:libs/local:libs/sim:services/ingest:services/inference:services/trainer
+LOCK := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate
 PROTOS := $(wildcard protos/cvops_protos/v1/*.proto)
 
 .PHONY: help
@@ -71,7 +72,10 @@ bench: setup  ## measure; prints tables
 
 .PHONY: lock
 lock:  ## resolve the dependencies anew (needs uv)
-	uv pip compile --python-version 3.11 --all-extras --generate-hashes --no-header --no-annotate pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(LOCK) --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(LOCK) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
+	for service in ingest inference trainer; do \
+	  $(LOCK) --extra $$service -c requirements/dev.txt pyproject.toml -o requirements/$$service.txt || exit 1; done
 
 .PHONY: clean
 clean:  ## remove what was built

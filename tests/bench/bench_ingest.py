@@ -36,7 +36,7 @@ def synced_writes_per_s(folder: Path, frames_per_file: int = 32, files: int = 40
 
 def main() -> str:
     """Runs the benchmark and gives its table."""
-    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data", 23_100) as platform:
+    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data") as platform:
         for number in range(AGENTS):
             platform.run("camera", "add", f"bench-{number}")
         address = platform.connection["ingest"]["grpc"]

@@ -52,7 +52,7 @@ async def _measure(platform: Platform) -> tuple[list[float], list[float]]:
 
 def main() -> str:
     """Runs the benchmark and gives its table."""
-    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data", 24_100) as platform:
+    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data") as platform:
         platform.serve_yolox(REFERENCE_DATA)
         for number in range(CAMERAS):
             platform.run("camera", "add", f"lat-{number}")

@@ -34,7 +34,7 @@ def _wait_for_predictions(platform: Platform, count: int) -> None:
 
 def main() -> str:
     """Runs the benchmark and gives its table."""
-    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data", 25_100) as platform:
+    with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data") as platform:
         platform.serve_yolox(REFERENCE_DATA)
         for number in range(CAMERAS):
             platform.run("camera", "add", f"mem-{number}")

@@ -10,7 +10,7 @@ from tests.e2e.whole_platform import Platform, running_platform
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform, shared by tests that leave it whole."""
-    with running_platform(tmp_path_factory.mktemp("platform") / "data", port_base=21_100) as started:
+    with running_platform(tmp_path_factory.mktemp("platform") / "data") as started:
         yield started
 
 

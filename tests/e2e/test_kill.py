@@ -14,7 +14,7 @@ CLIP_FRAMES = 850
 
 @pytest.fixture
 def own_platform(tmp_path: Path) -> Iterator[Platform]:
-    platform = Platform(tmp_path / "data", port_base=22_100)
+    platform = Platform(tmp_path / "data")
     try:
         platform.start()
         yield platform

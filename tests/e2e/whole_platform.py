@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from cvops_local.ports import taken
 
 CVOPS = (sys.executable, "-m", "cvops")
 REPO = Path(__file__).resolve().parents[2]
@@ -27,9 +28,9 @@ class Platform:
         data_dir: the data folder.
     """
 
-    def __init__(self, data_dir: Path, port_base: int) -> None:
+    def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self._port_base = port_base
+        self._port_base = _free_port_base()
         self._up: subprocess.Popen[bytes] | None = None
 
     # -- life --------------------------------------------------------------------------------------------------
@@ -83,6 +84,8 @@ class Platform:
     def environment(self) -> dict[str, str]:
         """For child processes: this platform and no other."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("CVOPS_") or k == "CVOPS_CACHE_DIR"}
+        if objects := os.environ.get("CVOPS_TEST_OBJECTS"):
+            kept["CVOPS_OBJECTS"] = f"{objects.rstrip('/')}/{self._port_base}"
         return kept | {"CVOPS_DATA_DIR": str(self.data_dir)}
 
     @property
@@ -162,10 +165,16 @@ class Platform:
         )
 
 
+def _free_port_base() -> int:
+    """A port base with nothing listening above it; two runs at once seldom choose the same."""
+    bases = range(20_000 + os.getpid() % 100 * 100, 60_000, 200)
+    return next(base for base in bases if not taken(range(base, base + 100)))
+
+
 @contextmanager
-def running_platform(folder: Path, port_base: int) -> Iterator[Platform]:
+def running_platform(folder: Path) -> Iterator[Platform]:
     """A started platform; everything is gone at the end."""
-    platform = Platform(folder, port_base)
+    platform = Platform(folder)
     try:
         platform.start()
         yield platform

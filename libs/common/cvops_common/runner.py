@@ -31,8 +31,8 @@ def run(build: Callable[[S], App], settings_class: type[S]) -> None:
         settings = settings_class()
     except ValidationError as error:
         sys.exit(_explain(error))
-    telemetry.configure_logging(settings.log_level, settings.log_format)
     try:
+        telemetry.configure_logging(settings.log_level, settings.log_format)
         uvloop.run(_main(build, settings))
     except CvopsError as error:
         log.error("service cannot run", reason=error.reason, error=str(error))

@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 def service_config(service: str) -> SettingsConfigDict:
     """Configuration of a settings class: frozen, from CVOPS_<SERVICE>_<FIELD>, then from the shared CVOPS_<FIELD>."""
-    return SettingsConfigDict(env_prefix=f"CVOPS_{service.upper()}_", frozen=True, extra="ignore")
+    return SettingsConfigDict(
+        env_prefix=f"CVOPS_{service.upper()}_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
 
 class ServiceSettings(BaseSettings):
@@ -44,5 +46,5 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Own environment first, then the one shared by all services."""
-        shared = EnvSettingsSource(settings_cls, env_prefix="CVOPS_")
+        shared = EnvSettingsSource(settings_cls, env_prefix="CVOPS_", env_ignore_empty=True)
         return init_settings, env_settings, shared, file_secret_settings
