@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
 from cvops_local.ports import taken
 
 CVOPS = (sys.executable, "-m", "cvops")
