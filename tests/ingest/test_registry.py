@@ -81,7 +81,10 @@ async def test_a_watcher_gets_the_configuration_now_and_at_every_change(ingest):
     unlimited = Camera(camera_id=camera_id, config=CameraConfig(fps=0))
     await ingest.cameras("SetCamera", SetCameraRequest(camera=unlimited))
     third = await watch.read()
-    assert (third.HasField("fps"), third.paused, third.revision) == (False, False, 3)
+    assert (third.HasField("fps"), third.paused, third.revision) == (False, True, 3)  # what is not named stays
+    resumed = Camera(camera_id=camera_id, config=CameraConfig(paused=False))
+    await ingest.cameras("SetCamera", SetCameraRequest(camera=resumed))
+    assert not (await watch.read()).paused
     await ingest.cameras("RemoveCamera", RemoveCameraRequest(camera_id=camera_id))
     assert await code_of(watch.read()) is grpc.StatusCode.NOT_FOUND
 

@@ -28,7 +28,7 @@ class Camera:
     fps: float | None = None
     max_width: int | None = None
     jpeg_quality: int | None = None
-    paused: bool = False
+    paused: bool | None = None
     config_revision: int = 0
 
 
@@ -136,7 +136,7 @@ def _from_proto(camera: camera_pb2.Camera) -> Camera:
         fps=config.fps if config.HasField("fps") else None,
         max_width=config.max_width if config.HasField("max_width") else None,
         jpeg_quality=config.jpeg_quality if config.HasField("jpeg_quality") else None,
-        paused=config.paused,
+        paused=config.paused if config.HasField("paused") else None,
         config_revision=config.revision,
     )
 

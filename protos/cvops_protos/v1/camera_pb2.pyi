@@ -188,11 +188,11 @@ class CameraConfig(_message.Message):
         fps: _builtins.float | None = ...,
         max_width: _builtins.int | None = ...,
         jpeg_quality: _builtins.int | None = ...,
-        paused: _builtins.bool = ...,
+        paused: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fps", b"_fps", "_jpeg_quality", b"_jpeg_quality", "_max_width", b"_max_width", "fps", b"fps", "jpeg_quality", b"jpeg_quality", "max_width", b"max_width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fps", b"_fps", "_jpeg_quality", b"_jpeg_quality", "_max_width", b"_max_width", "_paused", b"_paused", "fps", b"fps", "jpeg_quality", b"jpeg_quality", "max_width", b"max_width", "paused", b"paused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fps", b"_fps", "_jpeg_quality", b"_jpeg_quality", "_max_width", b"_max_width", "fps", b"fps", "jpeg_quality", b"jpeg_quality", "max_width", b"max_width", "paused", b"paused", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fps", b"_fps", "_jpeg_quality", b"_jpeg_quality", "_max_width", b"_max_width", "_paused", b"_paused", "fps", b"fps", "jpeg_quality", b"jpeg_quality", "max_width", b"max_width", "paused", b"paused", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fps: _TypeAlias = _typing.Literal["fps"]  # noqa: Y015
     _WhichOneofArgType__fps: _TypeAlias = _typing.Literal["_fps", b"_fps"]  # noqa: Y015
@@ -200,12 +200,16 @@ class CameraConfig(_message.Message):
     _WhichOneofArgType__jpeg_quality: _TypeAlias = _typing.Literal["_jpeg_quality", b"_jpeg_quality"]  # noqa: Y015
     _WhichOneofReturnType__max_width: _TypeAlias = _typing.Literal["max_width"]  # noqa: Y015
     _WhichOneofArgType__max_width: _TypeAlias = _typing.Literal["_max_width", b"_max_width"]  # noqa: Y015
+    _WhichOneofReturnType__paused: _TypeAlias = _typing.Literal["paused"]  # noqa: Y015
+    _WhichOneofArgType__paused: _TypeAlias = _typing.Literal["_paused", b"_paused"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fps) -> _WhichOneofReturnType__fps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__jpeg_quality) -> _WhichOneofReturnType__jpeg_quality | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_width) -> _WhichOneofReturnType__max_width | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__paused) -> _WhichOneofReturnType__paused | None: ...
 
 Global___CameraConfig: _TypeAlias = CameraConfig  # noqa: Y015
 

@@ -9,15 +9,14 @@ from cvops_protos.v1.camera_pb2 import Camera, CameraConfig
 DEFAULT_PROJECT = "default"
 
 _TEXTS = ("site", "firmware", "lens")
-_LIMITS = ("fps", "max_width", "jpeg_quality")
+_WISHES = ("fps", "max_width", "jpeg_quality", "paused")
 _MAX_TEXT, _MAX_TAGS = 256, 64
 
 
 def merged(old: Camera, wish: Camera) -> Camera:
     """`old` with what `wish` names: empty and absent fields keep their value, tags are merged, an empty one removed.
 
-    A limit of the configuration that is 0 is taken away. `paused` is taken from the wish when it has a configuration.
-    The revision grows when the configuration has changed.
+    A limit of the configuration that is 0 is taken away. The revision grows when the configuration has changed.
 
     Raises:
         BadArgument: a value that no camera can have.
@@ -59,11 +58,10 @@ def _merge_config(new: CameraConfig, wish: CameraConfig) -> None:
             f"jpeg_quality {wish.jpeg_quality} cannot be used: expected 1 to 100, or 0 for the agent's own"
         )
     for field, value in wish.ListFields():
-        if field.name in _LIMITS:
+        if field.name in _WISHES:
             setattr(new, field.name, value)
             if not value:
                 new.ClearField(field.name)  # type: ignore[arg-type]
-    new.paused = wish.paused
 
 
 def _text(what: str, text: str) -> str:

@@ -29,10 +29,10 @@ def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--azimuth", "azimuth_deg", type=float, help="Degrees clockwise from north."),
         click.option("--pitch", "pitch_deg", type=float, help="Degrees; below the horizon is negative."),
         click.option("--roll", "roll_deg", type=float, help="Degrees."),
-        click.option("--fps", type=click.FloatRange(min=0, min_open=True), help="Frames a second it shall send."),
-        click.option("--max-width", type=click.IntRange(min=16), help="Wider frames are scaled down, px."),
-        click.option("--quality", "jpeg_quality", type=click.IntRange(1, 100), help="JPEG quality."),
-        click.option("--paused", is_flag=True, help="Stay connected and send nothing."),
+        click.option("--fps", type=click.FloatRange(min=0), help="Frames a second it shall send; 0: as it likes."),
+        click.option("--max-width", type=click.IntRange(min=0), help="Wider frames are scaled down, px; 0: never."),
+        click.option("--quality", "jpeg_quality", type=click.IntRange(0, 100), help="JPEG quality, 1 to 100; 0: as it likes."),
+        click.option("--paused/--resumed", default=None, help="Stay connected and send nothing, or send again."),
     ]
     for option in reversed(options):
         function = option(function)
