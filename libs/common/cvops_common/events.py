@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from google.protobuf.message import DecodeError, Message
 
 from cvops_common.errors import BadRecord
+from cvops_common.ids import random_hex
 from cvops_protos.v1.camera_pb2 import Camera, CameraStatus
 from cvops_protos.v1.frame_pb2 import Frame
 from cvops_protos.v1.model_pb2 import ModelReleased
@@ -54,7 +54,7 @@ def headers(event: EventType, source: str, traceparent: str = "", correlation_id
     """Headers for one event, published now by `source`."""
     out = {
         "ce_specversion": "1.0",
-        "ce_id": uuid4().hex,
+        "ce_id": random_hex(128),
         "ce_type": event.name,
         "ce_source": f"/cvops/{source}",
         "ce_time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),

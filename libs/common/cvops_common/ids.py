@@ -1,11 +1,15 @@
-"""Deterministic ids: the same thing seen twice has the same id, so stores deduplicate by it."""
+"""Ids: of things, the same whenever a thing is seen, so that stores deduplicate by it; and random ones of events."""
 
+import os
+import random
 import re
 from hashlib import sha256
 
 from cvops_common.errors import BadArgument
 
 _CAMERA_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_RANDOM = random.Random()  # noqa: S311 - seeded by the system, for ids and nothing that must stay secret
+os.register_at_fork(after_in_child=_RANDOM.seed)
 
 
 def frame_id(camera_id: str, captured_at_ns: int, sequence: int) -> str:
@@ -18,6 +22,11 @@ def frame_id(camera_id: str, captured_at_ns: int, sequence: int) -> str:
     """
     digest = sha256(f"{camera_id}\0{captured_at_ns}\0{sequence}".encode()).hexdigest()
     return f"{max(captured_at_ns, 0) // 1_000_000:012x}{digest[:20]}"
+
+
+def random_hex(bits: int) -> str:
+    """A random number as hexadecimal digits; cheaper than asking the system, which would hand the GIL to others."""
+    return f"{_RANDOM.getrandbits(bits):0{bits // 4}x}"
 
 
 def prediction_id(frame_id: str, bundle_sha256: str, role: str) -> str:

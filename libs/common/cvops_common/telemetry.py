@@ -5,7 +5,6 @@ prediction by W3C trace context: the trace id travels always, spans are recorded
 """
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from cvops_common.errors import BadArgument
+from cvops_common.ids import random_hex
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _recording = False
@@ -40,7 +40,7 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 def new_traceparent() -> str:
     """A fresh W3C trace context, sampled."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    return f"00-{random_hex(128)}-{random_hex(64)}-01"
 
 
 @contextmanager

@@ -29,6 +29,8 @@ Reply = Callable[[Receipt | Exception], None]
 log = logger(__name__)
 
 _FRAMES_PER_HOP = 8
+_HOPS_PER_THREAD = 2
+"""One is worked on and one waits, so that no thread waits for the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Pipeline:
         self._hops: deque[_Hop] = deque()
         self._ready: deque[tuple[Pending, Arrival]] = deque()
         self._has_waiting, self._has_hops, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._threads_free = asyncio.Semaphore(settings.inspect_threads)
+        self._threads_free = asyncio.Semaphore(_HOPS_PER_THREAD * settings.inspect_threads)
         self._threads: ThreadPoolExecutor | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._unanswered = 0
@@ -158,15 +160,16 @@ class Pipeline:
     async def _next_group(self) -> list[tuple[Pending, Arrival]]:
         """Everything that is inspected by now, up to the limits of a segment; at least one frame.
 
-        While more frames are being inspected the group grows a little longer: a commit costs the same for many frames
-        as for one. When nothing else is on its way it does not wait.
+        A commit costs the same for many frames as for one, so the group grows while others are being inspected, up to
+        half of all that wait for an answer: then one half is inspected while the other is committed, and neither the
+        threads nor the engines stand still. When nothing else is on its way it does not wait.
         """
         if not self._ready:
             await self._has_hops.wait()
             await self._collect()
         try:
             async with asyncio.timeout(self._settings.linger_s):
-                while self._hops and not self._is_full():
+                while self._hops and 2 * len(self._ready) < self._unanswered and not self._is_full():
                     await self._collect()
         except TimeoutError:
             pass

@@ -7,12 +7,22 @@ import click
 from rich.table import Table
 
 from cvops.cameras import Camera, CameraStatus
-from cvops.cli.context import Context, command
+from cvops.cli.context import Context, command, page
 
 
 @click.group()
 def camera() -> None:
     """Add, change, look at and remove cameras."""
+
+
+def _pairs(_context: click.Context, _option: click.Parameter, tags: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for tag in tags:
+        name, equals, value = tag.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{tag!r} is no NAME=VALUE")
+        pairs[name] = value
+    return pairs
 
 
 def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,7 +32,9 @@ def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--site", default="", help="Where it stands, e.g. north."),
         click.option("--firmware", default="", help="Version of its firmware."),
         click.option("--lens", default="", help="Its lens."),
-        click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Anything else to select by."),
+        click.option(
+            "--tag", "tags", multiple=True, callback=_pairs, metavar="NAME=VALUE", help="Anything else to select by."
+        ),
         click.option("--latitude", "latitude_deg", type=float, help="Degrees, WGS 84."),
         click.option("--longitude", "longitude_deg", type=float, help="Degrees, WGS 84."),
         click.option("--height", "height_m", type=float, help="Metres above ground."),
@@ -31,7 +43,7 @@ def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--roll", "roll_deg", type=float, help="Degrees."),
         click.option("--fps", type=click.FloatRange(min=0), help="Frames a second it shall send; 0: as it likes."),
         click.option("--max-width", type=click.IntRange(min=0), help="Wider frames are scaled down, px; 0: never."),
-        click.option("--quality", "jpeg_quality", type=click.IntRange(0, 100), help="JPEG quality, 1 to 100; 0: as it likes."),
+        click.option("--quality", "jpeg_quality", type=click.IntRange(0, 100), help="JPEG quality; 0: as it likes."),
         click.option("--paused/--resumed", default=None, help="Stay connected and send nothing, or send again."),
     ]
     for option in reversed(options):
@@ -39,27 +51,17 @@ def _fields(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _camera(camera_id: str, tags: tuple[str, ...], **fields: Any) -> Camera:
-    pairs = {}
-    for tag in tags:
-        name, equals, value = tag.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{tag!r} is no NAME=VALUE", param_hint="--tag")
-        pairs[name] = value
-    return Camera(camera_id, tags=pairs, **fields)
-
-
 @camera.command()
 @click.argument("camera_id")
 @_fields
 @command
-def add(context: Context, camera_id: str, tags: tuple[str, ...], **fields: Any) -> None:
+def add(context: Context, camera_id: str, **fields: Any) -> None:
     """Add a camera, so that its frames are taken.
 
     Example: cvops camera add gate-3 --site north --firmware 2.1 --tag road=A7 --fps 5
     """
     with context.client() as client:
-        added = client.cameras.add(_camera(camera_id, tags, **fields))
+        added = client.cameras.add(Camera(camera_id, **fields))
     context.answer(added, lambda: context.console.print(f"camera {added.camera_id} is added"))
 
 
@@ -67,13 +69,13 @@ def add(context: Context, camera_id: str, tags: tuple[str, ...], **fields: Any) 
 @click.argument("camera_id")
 @_fields
 @command
-def set_(context: Context, camera_id: str, tags: tuple[str, ...], **fields: Any) -> None:
+def set_(context: Context, camera_id: str, **fields: Any) -> None:
     """Change what is given and leave the rest. Agents obey within a second.
 
     Example: cvops camera set gate-3 --fps 2 --tag road=
     """
     with context.client() as client:
-        changed = client.cameras.set(_camera(camera_id, tags, **fields))
+        changed = client.cameras.set(Camera(camera_id, **fields))
     context.answer(changed, lambda: context.console.print(f"camera {changed.camera_id}: {_config(changed)}"))
 
 
@@ -81,7 +83,7 @@ def set_(context: Context, camera_id: str, tags: tuple[str, ...], **fields: Any)
 @click.argument("camera_id")
 @command
 def get(context: Context, camera_id: str) -> None:
-    """Show one camera."""
+    """Show one camera: what is known of it and what is wished of its agent."""
     with context.client() as client:
         found = client.cameras.get(camera_id)
     context.answer(found, lambda: _show([found]))
@@ -125,13 +127,11 @@ def status(context: Context, camera_id: str | None, selector: str) -> None:
 
 
 def _show(cameras: list[Camera]) -> None:
-    from rich.console import Console
-
     table = Table("camera", "project", "site", "firmware", "lens", "tags", "configuration")
     for each in cameras:
         tags = ", ".join(f"{name}={value}" for name, value in sorted(each.tags.items()))
         table.add_row(each.camera_id, each.project, each.site, each.firmware, each.lens, tags, _config(each))
-    Console(highlight=False).print(table)
+    page().print(table)
 
 
 def _config(found: Camera) -> str:
@@ -145,10 +145,10 @@ def _config(found: Camera) -> str:
 
 
 def _show_status(statuses: list[CameraStatus]) -> None:
-    from rich.console import Console
-
     numbers = ("fps", "late s", "captured", "stored", "sampled out", "rejected", "duplicates", "gaps")
-    table = Table("camera", "state", "last frame")
+    table = Table()
+    for name in ("camera", "state", "last frame"):
+        table.add_column(name, no_wrap=True)
     for name in numbers:
         table.add_column(name, justify="right")
     for each in statuses:
@@ -158,4 +158,4 @@ def _show_status(statuses: list[CameraStatus]) -> None:
         row = (f"{each.fps:.1f}", f"{each.lateness_p50_s:.2f}", str(ledger.captured), str(ledger.stored))
         rest = (str(ledger.sampled_out), rejected, str(ledger.duplicates), str(ledger.gaps))
         table.add_row(each.camera_id, each.state, last, *row, *rest)
-    Console(highlight=False).print(table)
+    page().print(table)
