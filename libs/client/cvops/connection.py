@@ -55,7 +55,7 @@ class Connection:
         """Reads the environment (CVOPS_INGEST, _INFERENCE, _TRAINER, _KAFKA, _KEYS, _KEY, _TLS_CA) and the data folder.
 
         Raises:
-            ConnectionFailed: neither tells where the platform is.
+            ConnectionFailed: neither tells where the platform is, or what they name cannot be read.
         """
         folder = data_dir or default_data_dir(environment)
         written = _written(folder)
@@ -74,7 +74,7 @@ class Connection:
             kafka=environment.get("CVOPS_KAFKA") or written.get("kafka", ""),
             keys=Path(environment.get("CVOPS_KEYS") or folder / written.get("keys", "keys/keys.json")),
             key=environment.get("CVOPS_KEY") or _local_key(folder, written),
-            tls_ca=Path(ca).read_bytes() if ca else None,
+            tls_ca=_certificate(Path(ca)) if ca else None,
         )
 
     def channel(self, service: str) -> grpc.Channel:
@@ -97,14 +97,15 @@ class Connection:
 
 
 def _written(folder: Path) -> dict[str, Any]:
+    file = folder / "connection.json"
     try:
-        found: dict[str, Any] = json.loads((folder / "connection.json").read_text())
+        found: Any = json.loads(file.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConnectionFailed(
-            f"{folder / 'connection.json'} cannot be read: {error}; start `cvops up` again"
-        ) from error
+        raise ConnectionFailed(f"{file} cannot be read: {error}; start `cvops up` again") from error
+    if not isinstance(found, dict):
+        raise ConnectionFailed(f"{file} holds a {type(found).__name__}, expected an object; start `cvops up` again")
     return found
 
 
@@ -113,3 +114,10 @@ def _local_key(folder: Path, written: Mapping[str, Any]) -> str:
         return Path(folder, written.get("key_file", "keys/local.key")).read_text().strip()
     except OSError:
         return ""
+
+
+def _certificate(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConnectionFailed(f"certificate {path} of CVOPS_TLS_CA cannot be read: {error.strerror}") from error

@@ -3,7 +3,8 @@
 CvopsError
 ├── ConnectionFailed   no platform was found, or it does not answer; trying later can help
 ├── Refused            the platform answered and said no; `reason` tells why in one word
-└── SourceError        a video, image or camera on this side cannot be read
+├── SourceError        a video, image or camera on this side cannot be read
+└── SpoolError         frames cannot be kept on the disk on this side
 """
 
 from typing import Any
@@ -35,6 +36,10 @@ class Refused(CvopsError):
 
 class SourceError(CvopsError):
     """A video, image or camera on this side cannot be read."""
+
+
+class SpoolError(CvopsError):
+    """Frames cannot be kept on the disk on this side."""
 
 
 def from_grpc(error: grpc.RpcError, address: str) -> CvopsError:

@@ -31,6 +31,7 @@ _MAX_SAMPLES = 4096
 _MINUTES_AT_ONCE = 1000
 _LONGEST_TICK_S = 1.0
 _LOOK_FOR_MINUTES_EVERY = timedelta(seconds=5)
+_LATENESS_KEPT = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -112,6 +113,8 @@ class Presence:
             elif not pulse.online and not silent:
                 await self._change_state(camera_id, CameraStatus.STATE_ONLINE, pulse.last, {})
                 pulse.online = True
+            if now - pulse.last > _LATENESS_KEPT:  # till then its last minute may still be told
+                pulse.lateness_s.clear()
         metrics.CAMERAS_ONLINE.set(sum(pulse.online for pulse in self._pulses.values()))
         if now - self._looked_for_minutes >= _LOOK_FOR_MINUTES_EVERY:
             await self._close_minutes(now)
@@ -139,7 +142,6 @@ class Presence:
         silent = {"last_frame_at": {"$lte": now - self._offline_after}}
         await self._change_state(camera_id, CameraStatus.STATE_OFFLINE, pulse.last + self._offline_after, silent)
         pulse.online = False
-        pulse.lateness_s.clear()
 
     async def _change_state(
         self, camera_id: str, state: CameraStatus.State.ValueType, since: datetime, condition: Document
@@ -204,7 +206,7 @@ class Presence:
         pulse = self._pulses.get(camera_id)
         if pulse is None:
             return 0.0, 0.0
-        for old in [minute for minute in pulse.lateness_s if minute_at(minute) < at - timedelta(minutes=5)]:
+        for old in [minute for minute in pulse.lateness_s if minute_at(minute) < at - _LATENESS_KEPT]:
             del pulse.lateness_s[old]
         samples = pulse.lateness_s.get(int(at.timestamp()) // 60)
         if not samples:

@@ -69,6 +69,13 @@ class Context:
             show()
 
 
+def page() -> "Console":
+    """Standard output for people; wide where it is no terminal, so that a pipe gets every column whole."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+
+
 def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))

@@ -18,13 +18,17 @@ _COMMANDS = {
     "predict": "cvops.cli.predict:predict",
     "push": "cvops.cli.push:push",
 }
-# What `--help` says of our own plug-ins without importing them.
+# What `--help` says of our own commands and plug-ins without importing them.
 _HELP = {
+    "camera": "Add, change, look at and remove cameras.",
     "demo": "Run the main job on this machine, from camera to prediction, and check it.",
     "dlq": "Look at records that could not be handled, and give them another try.",
     "doctor": "Check this machine and the platform on it; say the cure for what is wrong.",
     "key": "Make, list and revoke API keys.",
+    "model": "Import models, release them to cameras, roll back.",
     "model.import": "Make a bundle of a foreign ONNX file and upload it.",
+    "predict": "Ask a released model about an IMAGE (JPEG, PNG or WebP).",
+    "push": "Push a SOURCE as a camera: a video, an image, a folder of images, a glob, rtsp://..., /dev/video0.",
     "sim": "Simulate a fleet of road cameras with exact truth.",
     "status": "Show how the platform is doing.",
     "tail": "Show the events of a topic.",

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from cvops.cli.context import Context, command
+from cvops.cli.context import Context, command, page
 from cvops.cli.main import Commands
 from cvops.models import STAGES, ModelVersion, Release
 
@@ -75,7 +75,7 @@ def rollback(context: Context, project: str, slot: str, reason: str) -> None:
 @_place
 @command
 def withdraw(context: Context, project: str, slot: str, reason: str) -> None:
-    """Empty a slot."""
+    """Empty a slot: its model serves no longer."""
     with context.client() as client:
         released = client.models.withdraw(project=project, slot=slot, reason=reason)
     context.answer(released, lambda: context.console.print(_sentence(released)))
@@ -90,9 +90,7 @@ def _sentence(release: Release) -> str:
 
 
 def _show(versions: tuple[ModelVersion, ...], releases: tuple[Release, ...]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = page()
     table = Table("model", "task", "classes", "MB", "bundle", "made", title="versions", title_justify="left")
     for each in versions:
         made = each.created_at.astimezone().strftime("%Y-%m-%d %H:%M")

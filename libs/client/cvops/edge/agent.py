@@ -93,7 +93,7 @@ class EdgeAgent:
         """Pushes until the source ends and every frame is answered for.
 
         Raises:
-            SourceError: the source cannot be read.
+            SourceError: the source cannot be read; what came before that has been answered for.
             Refused: ingest refuses the camera or the key. ConnectionFailed: it stayed away too long.
         """
         options = self._options
@@ -113,6 +113,14 @@ class EdgeAgent:
             return self._report(pusher)
 
     def _pump(self, pusher: FramePusher) -> None:
+        try:
+            self._send_all(pusher)
+        except SourceError:
+            pusher.drain(lambda: self._tell(pusher))
+            raise
+        pusher.drain(lambda: self._tell(pusher))
+
+    def _send_all(self, pusher: FramePusher) -> None:
         start_ns = time.time_ns()
         last_sent_s: float | None = None
         skipped = 0
@@ -130,7 +138,6 @@ class EdgeAgent:
             pusher.send(self._encode(frame.image), captured_at_ns, sampled_out=skipped)
             skipped = 0
             self._tell(pusher)
-        pusher.drain(lambda: self._tell(pusher))
 
     def _paced(self) -> Iterator[Captured]:
         """Frames of all rounds, each not before its time where real time is wished."""

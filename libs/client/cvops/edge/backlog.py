@@ -39,6 +39,9 @@ class Backlog:
 
     A frame goes to memory while there is room and nothing older is on disk. Else a live source has it written to the
     spool, and any other source waits.
+
+    Attributes:
+        last_rejection: what ingest said of the last frame that it refused.
     """
 
     def __init__(self, spool: Spool, *, memory_frames: int, window: int, live: bool) -> None:
@@ -56,22 +59,32 @@ class Backlog:
         self._rejected: Counter[str] = Counter()
         self.last_rejection = ""
 
-    def put(self, request: PushFramesRequest) -> None:
-        """Adds a frame; a source that is not live waits for room. After `close` nothing is taken."""
-        with self._changed:
-            if not self._live:
-                self._changed.wait_for(lambda: len(self._waiting) < self._memory_frames or self._closed)
-            if self._live and (self._spool or len(self._waiting) >= self._memory_frames):
-                self._spool.append(request)
-            else:
-                self._waiting.append(_Sent(request))
-            self._changed.notify_all()
+    def put(self, request: PushFramesRequest, timeout_s: float | None = None) -> bool:
+        """Adds a frame; a source that is not live waits for room. After `close` nothing is taken.
 
-    def next(self, timeout_s: float) -> PushFramesRequest | None:
-        """The next frame to send, from now on unanswered; None when there is none within the time or the window."""
+        Returns:
+            False when there was no room within the time; None waits for ever.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._sendable() or self._closed, timeout_s)
-            if not self._sendable():
+            if not self._live and not self._changed.wait_for(lambda: self._has_room() or self._closed, timeout_s):
+                return False
+            if self._closed:
+                return True
+            if self._has_room():
+                self._waiting.append(_Sent(request))
+            else:
+                self._spool.append(request)
+            self._changed.notify_all()
+            return True
+
+    def next(self, timeout_s: float, ended: threading.Event) -> PushFramesRequest | None:
+        """The next frame to send, from now on unanswered; None when there is none within the time or the window.
+
+        `ended` is set before `send_again` when the call that asks has broken: what is sent again is for its successor.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._sendable() or self._closed or ended.is_set(), timeout_s)
+            if self._closed or ended.is_set() or not self._sendable():
                 return None
             if not self._waiting:
                 self._load()
@@ -126,17 +139,23 @@ class Backlog:
             )
 
     def close(self) -> int:
-        """Keeps what is in memory on disk for the next run; gives the number of frames kept there anew."""
+        """Keeps what is in memory on disk for the next run, before what is there; gives the number kept there anew."""
         with self._changed:
             self._closed = True
-            left = [sent for sent in (*self._unanswered.values(), *self._waiting) if sent.file is None]
-            for sent in left:
-                self._spool.append(sent.request)
-            self._spool.close()
+            left = [*self._unanswered.values(), *self._waiting]
             self._unanswered.clear()
             self._waiting.clear()
             self._changed.notify_all()
-            return len(left)
+            try:
+                if left:
+                    self._spool.put_back([sent.request for sent in left], instead_of=list(self._files))
+                    self._files.clear()
+            finally:
+                self._spool.close()
+            return sum(sent.file is None for sent in left)
+
+    def _has_room(self) -> bool:
+        return len(self._waiting) < self._memory_frames and not self._spool
 
     def _sendable(self) -> bool:
         return len(self._unanswered) < self._window and bool(self._waiting or self._spool)

@@ -42,6 +42,8 @@ class ConfigWatch:
                     self._call = CamerasStub(channel).WatchConfig(
                         WatchConfigRequest(camera_id=self._camera_id), metadata=self._connection.metadata
                     )
+                    if self._stop.is_set():  # between the look at it and the call
+                        self._call.cancel()
                     for config in self._call:
                         self._on_change(config)
                 except grpc.RpcError:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -13,7 +14,7 @@ import grpc
 from cvops.connection import Connection
 from cvops.edge.backlog import Backlog, Counts
 from cvops.edge.spool import Spool
-from cvops.errors import ConnectionFailed, CvopsError, from_grpc
+from cvops.errors import ConnectionFailed, CvopsError, SpoolError, from_grpc
 from cvops_protos.v1.ingest_pb2 import PushFramesRequest
 from cvops_protos.v1.ingest_pb2_grpc import IngestStub
 
@@ -58,20 +59,28 @@ class FramePusher:
             spool_dir: frames that cannot be sent wait here, also for the next run. None: a folder of this run alone.
             spool_mb: size of the spool, MiB; when it is full the oldest frames are dropped and counted.
             live: the source does not wait: frames go to the spool when memory is full. Else `send` waits.
-            patience_s: how long `close` waits without any answer before it gives up.
+            patience_s: how long `close`, and `send` when it waits for room, go without any answer before they give up.
+
+        Raises:
+            ConnectionFailed: it is not known where ingest is. SpoolError: the spool cannot be used.
         """
         self.camera_id = camera_id
         self.config_revision = 0
         self._connection = connection
+        self._channel = connection.channel("ingest")
         self._own_folder = TemporaryDirectory(prefix="cvops-spool-") if spool_dir is None else None
-        folder = Path(self._own_folder.name) if self._own_folder else Path(spool_dir or "") / camera_id
-        spool = Spool(folder, spool_mb * 2**20)
+        self._folder = Path(self._own_folder.name) if self._own_folder else Path(spool_dir or "") / camera_id
+        try:
+            spool = Spool(self._folder, spool_mb * 2**20)
+        except OSError as error:
+            raise self._spool_error(error) from error
         self._backlog = Backlog(spool, memory_frames=_MEMORY_FRAMES, window=_WINDOW, live=live)
         self._patience_s = patience_s
         self._stream = f"{time.time_ns():x}-{os.urandom(3).hex()}"
         self._sequence = 0
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._call: Any = None
         self._fatal: CvopsError | None = None
         self._last_answer_s = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"push-{camera_id}", daemon=True)
@@ -97,6 +106,8 @@ class FramePusher:
 
         Raises:
             Refused: ingest refuses all frames of this camera, for what it told.
+            ConnectionFailed: the source is not live, memory is full and nobody answered for `patience_s`.
+            SpoolError: the frame had to go to disk, and the disk does not take it.
         """
         self._raise_fatal()
         with self._lock:
@@ -111,7 +122,7 @@ class FramePusher:
             )
             request.captured_at.FromNanoseconds(captured_at_ns)
             self._sequence += 1
-            self._backlog.put(request)
+            self._put(request)
         self._raise_fatal()
 
     @property
@@ -134,12 +145,7 @@ class FramePusher:
         self._last_answer_s = time.monotonic()
         while not self._backlog.empty:
             self._raise_fatal()
-            if time.monotonic() - self._last_answer_s > self._patience_s:
-                raise ConnectionFailed(
-                    f"ingest at {self._connection.ingest} did not answer for {self._patience_s:.0f} s; "
-                    f"{self.counts.waiting} frames of {self.camera_id} were not acknowledged: "
-                    "push again with the same --spool-dir to send them"
-                )
+            self._raise_impatience(self._last_answer_s)
             on_wait()
             time.sleep(0.02)
 
@@ -154,10 +160,39 @@ class FramePusher:
     def abandon(self) -> None:
         """Stops at once; what was not answered stays in the spool, if that has a folder of its own."""
         self._stop.set()
-        self._backlog.close()
-        self._thread.join(10)
-        if self._own_folder is not None:
-            self._own_folder.cleanup()
+        if self._call is not None:
+            self._call.cancel()
+        try:
+            self._backlog.close()
+        except OSError as error:
+            raise self._spool_error(error) from error
+        finally:
+            self._thread.join(10)
+            if self._own_folder is not None:
+                self._own_folder.cleanup()
+
+    def _put(self, request: PushFramesRequest) -> None:
+        began_s = time.monotonic()
+        try:
+            while not self._backlog.put(request, timeout_s=_POLL_S):
+                self._raise_fatal()
+                self._raise_impatience(max(began_s, self._last_answer_s))
+        except OSError as error:
+            raise self._spool_error(error) from error
+
+    def _raise_impatience(self, since_s: float) -> None:
+        if time.monotonic() - since_s > self._patience_s:
+            raise ConnectionFailed(
+                f"ingest at {self._connection.ingest} did not answer for {self._patience_s:g} s; "
+                f"{self.counts.waiting} frames of {self.camera_id} were not acknowledged: "
+                "push again with the same --spool-dir to send them"
+            )
+
+    def _spool_error(self, error: OSError) -> SpoolError:
+        return SpoolError(
+            f"spool {self._folder} cannot be used: {error.strerror or error}; "
+            "choose a --spool-dir with room that can be written to"
+        )
 
     def _raise_fatal(self) -> None:
         if self._fatal is not None:
@@ -165,7 +200,7 @@ class FramePusher:
 
     def _run(self) -> None:
         pause_s = _FIRST_PAUSE_S
-        with self._connection.channel("ingest") as channel:
+        with self._channel as channel:
             while not self._stop.is_set():
                 before = self._last_answer_s
                 try:
@@ -174,7 +209,8 @@ class FramePusher:
                     call: Any = error
                     if call.code() in _FATAL:
                         self._fatal = from_grpc(error, self._connection.ingest)
-                        self._backlog.close()
+                        with suppress(OSError):  # the refusal is what has to be told
+                            self._backlog.close()
                         return
                 self._backlog.send_again()
                 pause_s = _FIRST_PAUSE_S if self._last_answer_s != before else min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -186,11 +222,14 @@ class FramePusher:
 
         def requests() -> Iterator[PushFramesRequest]:
             while not (self._stop.is_set() or ended.is_set()):
-                request = self._backlog.next(_POLL_S)
+                request = self._backlog.next(_POLL_S, ended)
                 if request is not None:
                     yield request
 
         call: Any = stub.PushFrames(requests(), metadata=self._connection.metadata)
+        self._call = call
+        if self._stop.is_set():  # between the look at it and the call
+            call.cancel()
         try:
             for response in call:
                 self._last_answer_s = time.monotonic()

@@ -175,7 +175,7 @@ class Stream:
 
 def _decode(container: Any, stream: Any, source: Video | Stream) -> Iterator[Captured]:
     """Frames with the time since the first; a packet that cannot be decoded is counted and skipped."""
-    stream.thread_type = "AUTO"
+    stream.thread_type = "SLICE"  # threads of whole frames lose good frames beside a damaged one, and add latency
     first_s: float | None = None
     rate = float(stream.average_rate or 25)
     number = 0

@@ -7,6 +7,7 @@ removed when all its frames were acknowledged. A record half written by a proces
 import struct
 import zlib
 from collections.abc import Iterator
+from errno import ENOSPC
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +17,7 @@ from cvops_protos.v1.ingest_pb2 import PushFramesRequest
 
 _HEAD = struct.Struct("<II")
 _FILE_BYTES = 4 * 1024 * 1024
+_FILES_AT_LEAST = 8  # in a full spool: with each that is dropped it loses that share
 
 
 class Spool:
@@ -26,11 +28,18 @@ class Spool:
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
-        """Takes over what an earlier run left in `folder`."""
+        """Takes over what an earlier run left in `folder`; the disk holds `limit_bytes` at most, give or take a frame.
+
+        Raises:
+            OSError: the folder cannot be made or read.
+        """
         folder.mkdir(parents=True, exist_ok=True)
+        for unfinished in folder.glob("*.new"):  # of a `put_back` that was killed; its frames are where they were
+            unfinished.unlink()
         self._folder = folder
         self._limit = limit_bytes
-        self._files = sorted(folder.glob("*.spool"))
+        self._file_bytes = min(_FILE_BYTES, limit_bytes // _FILES_AT_LEAST)
+        self._files = sorted(path for path in folder.glob("*.spool") if path.stem.isdigit())
         self._sizes = {path: path.stat().st_size for path in self._files}
         self._writing: BinaryIO | None = None
         self._next = 1 + max((int(path.stem) for path in self._files), default=0)
@@ -47,9 +56,14 @@ class Spool:
         return sum(self._sizes.values())
 
     def append(self, request: PushFramesRequest) -> None:
-        """Adds a frame at the end; drops the oldest file when the spool is full."""
-        body = request.SerializeToString()
-        record = _HEAD.pack(len(body), zlib.crc32(body)) + body
+        """Adds a frame at the end; drops the oldest files when the spool is full.
+
+        Raises:
+            OSError: the disk does not take it; what is there stays readable.
+        """
+        record = _record(request)
+        while self.size_bytes + len(record) > self._limit and self._files:
+            self._drop_oldest()
         if self._writing is None:
             path = self._folder / f"{self._next:012d}.spool"
             self._next += 1
@@ -57,15 +71,46 @@ class Spool:
             self._files.append(path)
             self._sizes[path] = 0
         path = self._files[-1]
-        self._writing.write(record)
-        self._sizes[path] += len(record)
-        self._counts[path] = self._counts.get(path, 0) + 1
-        if self._sizes[path] >= _FILE_BYTES:
+        try:
+            written = self._writing.write(record)
+        except OSError:
             self._finish_file()
-        while self.size_bytes > self._limit and len(self._files) > 1:
-            oldest = self._files[0]
-            self.dropped += self._counts.get(oldest) or sum(1 for _ in _read(oldest))
-            self.remove(oldest)
+            raise
+        self._sizes[path] += written
+        if written != len(record):
+            self._finish_file()  # nothing may follow a torn record
+            raise OSError(ENOSPC, "no space left for the frame")
+        self._counts[path] = self._counts.get(path, 0) + 1
+        if self._sizes[path] >= self._file_bytes:
+            self._finish_file()
+
+    def put_back(self, requests: list[PushFramesRequest], instead_of: list[Path]) -> None:
+        """Puts frames before all others, for the files of `instead_of` that were taken and whose frames these are.
+
+        They are on disk whole before anything is removed: a process killed in between leaves frames twice, never none.
+        What is too much for the spool is dropped, the oldest first.
+
+        Raises:
+            OSError: the disk does not take them.
+        """
+        room = self._limit - self.size_bytes + sum(self._sizes[path] for path in instead_of)
+        records = [_record(request) for request in requests]
+        total = sum(map(len, records))
+        while records and total > room:
+            total -= len(records.pop(0))
+            self.dropped += 1
+        free = int(self._files[0].stem) - 1 if self._files else self._next
+        self._next = max(self._next, free + 1)
+        path = self._folder / f"{free:012d}.spool"
+        new = path.with_suffix(".new")
+        new.write_bytes(b"".join(records))
+        new.replace(path)
+        for old in instead_of:
+            if old != path:
+                self._forget(old)
+        self._files.insert(0, path)
+        self._sizes[path] = total
+        self._counts[path] = len(records)
 
     def take(self) -> tuple[Path, list[PushFramesRequest]] | None:
         """The oldest file and its frames; it stays on disk until `remove`, but is not given again. None: empty."""
@@ -89,6 +134,13 @@ class Spool:
         """Closes the file being written; everything stays on disk."""
         self._finish_file()
 
+    def _drop_oldest(self) -> None:
+        oldest = self._files[0]
+        if len(self._files) == 1:
+            self._finish_file()
+        self.dropped += self._counts.get(oldest) or sum(1 for _ in _read(oldest))
+        self.remove(oldest)
+
     def _finish_file(self) -> None:
         if self._writing is not None:
             self._writing.close()
@@ -98,6 +150,11 @@ class Spool:
         path.unlink(missing_ok=True)
         self._sizes.pop(path, None)
         self._counts.pop(path, None)
+
+
+def _record(request: PushFramesRequest) -> bytes:
+    body = request.SerializeToString()
+    return _HEAD.pack(len(body), zlib.crc32(body)) + body
 
 
 def _read(path: Path) -> Iterator[PushFramesRequest]:
