@@ -57,6 +57,10 @@ def test_the_environment_is_enough(tmp_path: Path) -> None:
     assert (found.ingest, found.inference, found.key, found.metadata) == ("far:1", "", "", ())
 
 
+def test_the_local_key_is_not_sent_to_a_service_elsewhere(tmp_path: Path) -> None:
+    assert Connection.find(written(tmp_path / "data"), {"CVOPS_INGEST": "far:1"}).key == ""
+
+
 def test_no_platform_is_told_with_the_folder_and_both_cures(tmp_path: Path) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         Connection.find(tmp_path / "nothing", {})

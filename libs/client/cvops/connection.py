@@ -54,15 +54,16 @@ class Connection:
     def find(cls, data_dir: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Connection":
         """Reads the environment (CVOPS_INGEST, _INFERENCE, _TRAINER, _KAFKA, _KEYS, _KEY, _TLS_CA) and the data folder.
 
+        The key in the data folder is for the services of that folder: an address from the environment does not get it.
+
         Raises:
             ConnectionFailed: neither tells where the platform is, or what they name cannot be read.
         """
         folder = data_dir or default_data_dir(environment)
         written = _written(folder)
-        addresses = {
-            service: environment.get(f"CVOPS_{service.upper()}") or written.get(service, {}).get("grpc", "")
-            for service in ("ingest", "inference", "trainer")
-        }
+        services = ("ingest", "inference", "trainer")
+        elsewhere = {service: environment.get(f"CVOPS_{service.upper()}", "") for service in services}
+        addresses = {service: elsewhere[service] or written.get(service, {}).get("grpc", "") for service in services}
         if not any(addresses.values()):
             raise ConnectionFailed(
                 f"no platform found in {folder}: run `cvops up`, or set CVOPS_INGEST, CVOPS_INFERENCE and "
@@ -73,7 +74,7 @@ class Connection:
             **addresses,
             kafka=environment.get("CVOPS_KAFKA") or written.get("kafka", ""),
             keys=Path(environment.get("CVOPS_KEYS") or folder / written.get("keys", "keys/keys.json")),
-            key=environment.get("CVOPS_KEY") or _local_key(folder, written),
+            key=environment.get("CVOPS_KEY") or ("" if any(elsewhere.values()) else _local_key(folder, written)),
             tls_ca=_certificate(Path(ca)) if ca else None,
         )
 

@@ -19,6 +19,9 @@ from cvops_vision.letterbox import Placement
 
 log = logger(__name__)
 
+_TRIALS = 5
+_NO_SLOWER = 0.02
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -27,24 +30,21 @@ class Model:
     Attributes:
         bundle: what was loaded.
         lanes: one for each worker.
+        max_batch: images that a worker may take at once: with so many this machine is fastest.
     """
 
     bundle: Bundle
     lanes: Sequence[Lane]
+    max_batch: int
 
     @property
     def spec(self) -> BundleSpec:
         """`bundle.json`."""
         return self.bundle.spec
 
-    @property
-    def max_batch(self) -> int:
-        """Images that a worker may take at once."""
-        return self.lanes[0].max_batch
-
 
 def load(bundle: Bundle, workers: int, max_batch: int) -> Model:
-    """Opens sessions, warms them up and proves parity; takes seconds, call it from a thread.
+    """Opens sessions, warms them up, proves parity and tries batches up to `max_batch`; call it from a thread: seconds.
 
     Raises:
         BadBundle: a graph is refused, or the outputs are not those that were recorded.
@@ -56,9 +56,38 @@ def load(bundle: Bundle, workers: int, max_batch: int) -> Model:
         lane.run(1)
     report = prove_parity(bundle, lanes[0].forward)
     report.raise_if_failed()
+    batch = fastest_batch(lanes[0])
     took_s = round(time.perf_counter() - began, 2)
-    log.info("model loaded", model=bundle.spec.name, bundle=bundle.sha256, proof=report.sentence(), took_s=took_s)
-    return Model(bundle, lanes)
+    log.info(
+        "model loaded",
+        model=bundle.spec.name,
+        bundle=bundle.sha256,
+        proof=report.sentence(),
+        batch=batch,
+        took_s=took_s,
+    )
+    return Model(bundle, lanes, batch)
+
+
+def fastest_batch(lane: Lane) -> int:
+    """The largest of 1, 2, 4, ... images with which an image takes no longer than with the best of them.
+
+    Small networks gain by batches; on a CPU larger ones lose, because their activations leave the cache (YOLOX-nano:
+    13.7 ms an image alone, 15.0 ms in fours).
+    """
+    seconds: dict[int, float] = {}
+    size = 1
+    while size <= lane.max_batch:
+        seconds[size] = min(_timed(lane, size) for _ in range(_TRIALS)) / size
+        size *= 2
+    best = min(seconds.values())
+    return max(size for size, each in seconds.items() if each <= best * (1 + _NO_SLOWER))
+
+
+def _timed(lane: Lane, size: int) -> float:
+    began = time.perf_counter()
+    lane.run(size)
+    return time.perf_counter() - began
 
 
 def result_at(

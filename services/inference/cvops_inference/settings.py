@@ -19,7 +19,7 @@ class InferenceSettings(ServiceSettings):
     model_config = service_config("inference")
 
     workers: int = Field(default_factory=_cores, ge=1, description="threads that decode and run models")
-    max_batch: int = Field(4, ge=1, le=64, description="images that a worker takes at once")
+    max_batch: int = Field(8, ge=1, le=64, description="images that a worker takes at once; fewer where that is faster")
     queue_limit: int = Field(256, ge=1, description="images of apps that may wait; more are refused")
     stream_batch: int = Field(32, ge=1, description="frames of the stream that are read at once")
     stream_in_flight: int = Field(4, ge=1, description="such batches that are in work at once")
