@@ -25,7 +25,6 @@ async def read_images(objects: Objects, ranges: Sequence[ObjectRange]) -> list[b
         for index, data in zip(indices, await objects.get_ranges(uri, offsets, lengths), strict=True):
             images[index] = data
 
-    async with asyncio.TaskGroup() as group:
-        for uri, indices in by_uri.items():
-            group.create_task(read(uri, indices))
+    # Not a task group: it would wrap the error, and the bus must see what it is.
+    await asyncio.gather(*(read(uri, indices) for uri, indices in by_uri.items()))
     return images
