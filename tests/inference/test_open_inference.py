@@ -95,6 +95,8 @@ async def test_a_call_is_published_as_a_prediction_with_its_image(inference: Run
     assert prediction.source == Prediction.SOURCE_RPC
     assert detections(prediction) == ([box_of(9)], [1.0], [0])
     assert await inference.objects.get(prediction.where.uri) == image
+    assert prediction.stats.bytes == len(image)
+    assert prediction.stats.brightness_mean == pytest.approx(255 * 0.299 / 48, abs=0.5)  # one red cell of 48
 
 
 def _no_input(request: pb.ModelInferRequest) -> None:

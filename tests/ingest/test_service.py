@@ -1,7 +1,9 @@
 """The promises of ingest to those who push frames, on real engines."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from cvops_ingest.app import build
 from cvops_ingest.service import Ingest
 from cvops_ingest.settings import IngestSettings
 from cvops_protos.v1.image_pb2 import IMAGE_ENCODING_JPEG
-from cvops_protos.v1.ingest_pb2 import PushFramesResponse, RemoveCameraRequest
+from cvops_protos.v1.ingest_pb2 import PushFramesResponse, RemoveCameraRequest, WatchConfigRequest
+from cvops_protos.v1.ingest_pb2_grpc import CamerasStub, IngestStub
 
 pytestmark = pytest.mark.engines
 
@@ -202,6 +205,27 @@ async def test_frames_are_handed_back_while_the_object_store_is_away_and_taken_l
     assert answers[1].status in (STORED, DUPLICATE)  # the first call's second frame may have waited for the folder
     booked = await ingest.ledger(camera_id)
     assert (booked["stored"], booked["captured"]) == (2, 2 + booked["duplicates"])
+
+
+async def test_open_calls_do_not_hold_up_a_stop(start_ingest, frame):
+    async with AsyncExitStack() as outlives:
+        async with start_ingest(shutdown_s=30) as ingest:
+            camera_id = await ingest.new_camera()
+            channel = await outlives.enter_async_context(grpc.aio.insecure_channel(ingest.settings.grpc_listen))
+            pushing = IngestStub(channel).PushFrames(metadata=ingest.metadata())
+            await pushing.write(frame(camera_id, 0))
+            assert (await pushing.read()).status == STORED
+            request = WatchConfigRequest(camera_id=camera_id)
+            watching = CamerasStub(channel).WatchConfig(request, metadata=ingest.metadata())
+            await watching.read()
+            reading = asyncio.gather(pushing.read(), watching.read(), return_exceptions=True)
+            began = time.monotonic()
+        assert time.monotonic() - began < 10
+        answers = await reading
+    for answer in answers:
+        assert isinstance(answer, grpc.aio.AioRpcError)
+        assert answer.code() is grpc.StatusCode.UNAVAILABLE
+        assert "call again" in str(answer.details())
 
 
 async def test_more_than_fits_in_memory_waits_and_is_stored(start_ingest, frame, jpeg):

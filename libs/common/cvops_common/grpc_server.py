@@ -1,5 +1,6 @@
 """The gRPC side of a service: keys at the door, errors as status codes, TLS by settings."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +36,7 @@ _STATUS: tuple[tuple[type[CvopsError], grpc.StatusCode], ...] = (
     (Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED),
     (Unavailable, grpc.StatusCode.UNAVAILABLE),
 )
+_STREAM_GRACE_S = 1.0
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -55,8 +57,9 @@ def status_of(error: CvopsError) -> grpc.StatusCode:
 async def grpc_server(
     services: Sequence[GrpcService], keys: access.KeyFile, settings: ServiceSettings
 ) -> AsyncIterator[grpc.aio.Server]:
-    """Serves while open; at the end calls in flight get `shutdown_s` to finish."""
-    server = grpc.aio.server(interceptors=[_Door(services, keys)], options=_OPTIONS)
+    """Serves while open; at the end calls in flight get `shutdown_s` to finish, streams, which never do, a second."""
+    door = _Door(services, keys)
+    server = grpc.aio.server(interceptors=[door], options=_OPTIONS)
     for service in services:
         service.add(service.servicer, server)
     if settings.tls_cert is not None and settings.tls_key is not None:
@@ -70,7 +73,7 @@ async def grpc_server(
     try:
         yield server
     finally:
-        await server.stop(settings.shutdown_s)
+        await asyncio.gather(server.stop(settings.shutdown_s), door.close(min(settings.shutdown_s, _STREAM_GRACE_S)))
 
 
 class _Door(ServerInterceptor):  # type: ignore[type-arg]
@@ -79,6 +82,15 @@ class _Door(ServerInterceptor):  # type: ignore[type-arg]
     def __init__(self, services: Sequence[GrpcService], keys: access.KeyFile) -> None:
         self._roles = {method: roles for service in services for method, roles in service.roles.items()}
         self._keys = keys
+        self._streams: set[asyncio.Task[Any]] = set()
+        self._closing = False
+
+    async def close(self, grace_s: float) -> None:
+        """Ends the calls that answer with a stream, after `grace_s`; their callers are told to call again."""
+        await asyncio.sleep(grace_s if self._streams else 0)
+        self._closing = True
+        for task in self._streams:
+            task.cancel()
 
     async def intercept_service(
         self,
@@ -102,7 +114,7 @@ class _Door(ServerInterceptor):  # type: ignore[type-arg]
                 return await inner(request, context)
 
         async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
-            async with _errors_as_status(context, path):
+            async with _errors_as_status(context, path), self._closable():
                 admit(context)
                 async for message in inner(request, context):
                     yield message
@@ -119,6 +131,22 @@ class _Door(ServerInterceptor):  # type: ignore[type-arg]
             return grpc.unary_stream_rpc_method_handler(stream, *codecs)
         inner = handler.stream_stream
         return grpc.stream_stream_rpc_method_handler(stream, *codecs)
+
+    @asynccontextmanager
+    async def _closable(self) -> AsyncIterator[None]:
+        """Turns the cancellation of `close` into an answer."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+            task.uncancel()
+            raise Unavailable("the service is stopping: call again") from None
+        finally:
+            self._streams.discard(task)
 
 
 @asynccontextmanager

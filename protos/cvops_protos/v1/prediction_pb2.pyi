@@ -129,7 +129,7 @@ class Prediction(_message.Message):
     def latencies(self) -> Global___Latencies: ...
     @_builtins.property
     def stats(self) -> _image_pb2.ImageStats:
-        """Copied from the frame, so that a reader of predictions needs nothing else."""
+        """Of the frame or of an app's image, so that a reader of predictions needs nothing else."""
 
     @_builtins.property
     def where(self) -> _image_pb2.ObjectRange:

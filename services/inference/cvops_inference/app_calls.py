@@ -21,6 +21,7 @@ from cvops_inference.prediction_event import fill_event
 from cvops_inference.result import Result
 from cvops_protos.v1.image_pb2 import ObjectRange
 from cvops_protos.v1.prediction_pb2 import Prediction
+from cvops_vision.statistics_message import statistics_message
 
 log = logger(__name__)
 
@@ -98,6 +99,7 @@ class AppCalls:
 
     async def _publish(self, call: Call) -> None:
         event = self._event(call)
+        event.stats.CopyFrom(statistics_message(await asyncio.to_thread(call.image.stats)))
         keep = self._rng.random() < self._store_share
         for attempt in range(1, _TRIES + 1):
             try:

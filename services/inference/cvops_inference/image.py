@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cvops_vision.decode import decode_rgb
 from cvops_vision.letterbox import Interpolation, Placement, Resize, fill, place
 from cvops_vision.probe import ImageInfo
+from cvops_vision.statistics import HEIGHT, WIDTH, ImageStats, image_stats
 
 ImageRGB: TypeAlias = NDArray[np.uint8]
 
@@ -41,6 +42,16 @@ class Encoded:
         pixels = decode_rgb(self.data, self.info, min_width=width, min_height=height)
         return fill(pixels, slot, resize, self.size_wh)
 
+    def stats(self) -> ImageStats:
+        """Its statistics, taken as ingest takes them of frames.
+
+        Raises:
+            BadImage: the image is damaged.
+        """
+        width, height = self.size_wh
+        reduced = decode_rgb(self.data, self.info, min_width=WIDTH, min_height=HEIGHT)
+        return image_stats(reduced, n_bytes=len(self.data), width=width, height=height)
+
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
@@ -56,6 +67,11 @@ class Pixels:
     def fill(self, slot: ImageRGB, resize: Resize) -> Placement:
         """Resizes into a place of a batch, uint8 (H, W, 3)."""
         return fill(self.image_rgb, slot, resize)
+
+    def stats(self) -> ImageStats:
+        """Their statistics; their size stands for that of an encoded image."""
+        width, height = self.size_wh
+        return image_stats(self.image_rgb, n_bytes=self.image_rgb.nbytes, width=width, height=height)
 
     def png(self) -> bytes:
         """The pixels as a PNG, for keeping."""

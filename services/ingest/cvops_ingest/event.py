@@ -7,9 +7,9 @@ from cvops_protos.v1.image_pb2 import (
     IMAGE_ENCODING_JPEG,
     IMAGE_ENCODING_PNG,
     IMAGE_ENCODING_WEBP,
-    ImageStats,
     ObjectRange,
 )
+from cvops_vision.statistics_message import statistics_message
 
 _ENCODINGS = {"jpeg": IMAGE_ENCODING_JPEG, "png": IMAGE_ENCODING_PNG, "webp": IMAGE_ENCODING_WEBP}
 
@@ -27,7 +27,7 @@ def frame_event(upload: Upload, frame_id: str, inspection: Inspection, *, projec
         width=info.width,
         height=info.height,
         where=ObjectRange(uri=uri, offset=offset, length=len(upload.image)),
-        stats=_stats(inspection),
+        stats=statistics_message(inspection.stats, inspection.thumbnail),
         config_revision=upload.config_revision,
         orientation=info.orientation,
         stream=upload.stream,
@@ -35,24 +35,3 @@ def frame_event(upload: Upload, frame_id: str, inspection: Inspection, *, projec
     event.captured_at.FromNanoseconds(upload.captured_at_ns)
     event.received_at.FromNanoseconds(upload.received_at_ns)
     return event
-
-
-def _stats(inspection: Inspection) -> ImageStats:
-    stats = inspection.stats
-    return ImageStats(
-        bytes=stats.n_bytes,
-        ratio=stats.ratio,
-        brightness_mean=stats.brightness_mean,
-        brightness_std=stats.brightness_std,
-        brightness_p1=stats.brightness_p1,
-        brightness_p99=stats.brightness_p99,
-        saturation=stats.saturation,
-        contrast=stats.contrast,
-        entropy=stats.entropy,
-        sharpness=stats.sharpness,
-        cast_a=stats.cast_a,
-        cast_b=stats.cast_b,
-        edge_energy=stats.edge_energy,
-        dhash=stats.dhash,
-        thumbnail_grey=inspection.thumbnail,
-    )
