@@ -23,6 +23,8 @@ ImageBGR: TypeAlias = NDArray[np.uint8]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _STREAM_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "http://", "https://", "udp://", "srt://")
 _LONGEST_PAUSE_S = 10.0
+_MAY_MISS = 0.02
+"""Share of the announced frames that edit lists may leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,12 @@ class Video:
             raise SourceError(f"video {self._path}, frame {decoded + self.corrupt}: {_reason(error)}") from error
         if decoded == 0:
             raise SourceError(f"video {self._path}, frame 0: no frame of {self.corrupt} can be decoded; is it damaged?")
+        found = decoded + self.corrupt
+        if self.count and found < self.count * (1 - _MAY_MISS):
+            raise SourceError(
+                f"video {self._path}, frame {found}: the file announces {self.count} frames and ends here: it is cut "
+                "off, copy it again"
+            )
 
 
 class Stream:
