@@ -1,11 +1,16 @@
 """Fixtures for all tests: the reference data and the real engines, started once for the run."""
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # started with `&` or nohup: children would inherit it
+        signal.signal(_number, signal.SIG_DFL)
 
 REPO = Path(__file__).resolve().parent.parent
 

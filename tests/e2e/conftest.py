@@ -4,13 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.collector import Traces, collected_traces
 from tests.e2e.whole_platform import Platform, running_platform
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def traces() -> Iterator[Traces]:
+    """What the services of `platform` export."""
+    with collected_traces() as collected:
+        yield collected
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[Platform]:
     """A running platform, shared by tests that leave it whole."""
-    with running_platform(tmp_path_factory.mktemp("platform") / "data") as started:
+    with running_platform(tmp_path_factory.mktemp("platform") / "data", otlp=traces.url) as started:
         yield started
 
 

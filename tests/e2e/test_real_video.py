@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.e2e.collector import Span, Traces
 from tests.e2e.whole_platform import Platform
 
 VEHICLES = {2, 5, 7}  # car, bus, truck in COCO's 80
@@ -93,6 +94,23 @@ def test_one_trace_id_goes_from_push_to_prediction(platform: Platform, predicted
     frames = traces("frames")
     assert frames == traces("predictions")
     assert len(set(frames.values())) == len(frames)
+
+
+def test_the_steps_of_a_frame_are_exported_as_one_trace(platform: Platform, predicted: object, traces: Traces) -> None:
+    record = platform.tail("predictions", "--camera", "road")[-1]
+    trace_id = record["headers"]["traceparent"].split("-")[1]
+
+    def spans() -> dict[str, Span]:
+        return {span.name: span for span in traces.spans if span.trace_id == trace_id}
+
+    deadline = time.monotonic() + 30  # exported in batches, every few seconds
+    while len(spans()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    stored, predicted_ = spans()["ingest.frame"], spans()["inference.predict"]
+    assert (stored.service, predicted_.service) == ("cvops-ingest", "cvops-inference")
+    assert predicted_.parent_id == stored.span_id
+    assert stored.attributes["frame"] == record["event"]["frame_id"]
+    assert predicted_.attributes["model"] == "coco"
 
 
 def test_the_ledger_balances(platform: Platform, predicted: object) -> None:

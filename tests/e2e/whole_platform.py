@@ -29,8 +29,10 @@ class Platform:
         data_dir: the data folder.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        """`settings` are for the services, e.g. otlp="http://..."."""
         self.data_dir = data_dir
+        self._settings = {f"CVOPS_{name.upper()}": value for name, value in settings.items()}
         self._port_base = _free_port_base()
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -87,7 +89,7 @@ class Platform:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("CVOPS_") or k == "CVOPS_CACHE_DIR"}
         if objects := os.environ.get("CVOPS_TEST_OBJECTS"):
             kept["CVOPS_OBJECTS"] = f"{objects.rstrip('/')}/{self._port_base}"
-        return kept | {"CVOPS_DATA_DIR": str(self.data_dir)}
+        return kept | self._settings | {"CVOPS_DATA_DIR": str(self.data_dir)}
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -173,9 +175,9 @@ def _free_port_base() -> int:
 
 
 @contextmanager
-def running_platform(folder: Path) -> Iterator[Platform]:
+def running_platform(folder: Path, **settings: str) -> Iterator[Platform]:
     """A started platform; everything is gone at the end."""
-    platform = Platform(folder)
+    platform = Platform(folder, **settings)
     try:
         platform.start()
         yield platform

@@ -1,7 +1,6 @@
 """`cvops demo`: the main job from end to end on this machine, with its result checked against the truth."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -91,7 +90,7 @@ def _platform(data: DataDir, console: Console) -> Iterator[None]:
         console.print(f"  ready in {time.monotonic() - began_s:.0f} s", style="dim")
         yield
     finally:
-        up.send_signal(signal.SIGINT)
+        up.terminate()
         up.wait(60)
 
 
