@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlparse
 from uuid import uuid4
 
@@ -15,13 +14,12 @@ from aiokafka import AIOKafkaProducer
 from cvops_bundles.bundle import Bundle
 from cvops_common.objects import Objects
 from cvops_common.records import Record
-from cvops_common.topics import FRAMES, MODEL_RELEASED, dead_letter_topic
-from cvops_inference import models
+from cvops_common.topics import FRAMES, dead_letter_topic
 from cvops_inference.bundle_cache import BundleCache
 from cvops_inference.engine import Engine
-from cvops_inference.model import Model, load
 from cvops_inference.models import Models
 from cvops_inference.stream import Stream
+from cvops_protos.v1.camera_pb2 import Camera
 from cvops_protos.v1.frame_pb2 import Frame
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.prediction_pb2 import MODEL_ROLE_CHAMPION, MODEL_ROLE_SHADOW, Prediction
@@ -111,22 +109,15 @@ async def test_an_object_store_that_is_away_is_waited_for(
     assert [p.sequence for p in await inference.predictions(camera_id, 3)] == [0, 1, 2]
 
 
-async def test_frames_that_follow_a_first_release_at_once_wait_for_its_model(
-    inference: Running, make_bundle: Callable[..., Bundle], project: str, monkeypatch: pytest.MonkeyPatch
+async def test_frames_that_come_before_the_registration_of_their_camera_wait_for_it(
+    inference: Running, make_bundle: Callable[..., Bundle], project: str
 ) -> None:
-    def slowly(*given: Any) -> Model:
-        time.sleep(1.0)
-        return load(*given)
-
-    camera_id = await inference.camera(project)
-    frames = await inference.store(camera_id, project, [png(picture(n)) for n in range(5)])
-    monkeypatch.setattr(models, "load", slowly)
-    releasing = asyncio.create_task(inference.release(make_bundle(project), project, project))
-    while not await read_all(inference.kafka_url, MODEL_RELEASED, f"{project}/champion"):
-        await asyncio.sleep(0.02)
-    await inference.publish(frames)
+    await inference.release(make_bundle(project), project, project, selector="site=north")
+    camera_id = f"cam-{uuid4().hex[:10]}"
+    await inference.publish(await inference.store(camera_id, project, [png(picture(n)) for n in range(5)]))
+    await asyncio.sleep(0.3)  # the frames have been read by now
+    await inference.bus.publish(Camera(camera_id=camera_id, project=project, site="north"), key=camera_id)
     assert [p.sequence for p in await inference.predictions(camera_id, 5)] == [0, 1, 2, 3, 4]
-    await releasing
 
 
 async def test_models_side_by_side_predict_each_frame_and_cameras_of_others_are_left_alone(

@@ -13,10 +13,11 @@ from PIL import Image
 
 from cvops.calls import Calls
 from cvops.connection import Connection
-from cvops.errors import SourceError
+from cvops.errors import ConnectionFailed, SourceError
 from cvops_protos.v1 import open_inference_pb2 as pb
 from cvops_protos.v1.open_inference_pb2_grpc import GRPCInferenceServiceStub
 
+_READY_EVERY_S = 0.1
 _DTYPES = {"FP32": "<f4", "INT32": "<i4", "UINT8": "u1"}
 
 
@@ -79,6 +80,27 @@ class Inference:
         answer = self._call("ModelInfer", request)
         latency_s = time.perf_counter() - began_s
         return _predictions(_arrays(answer), answer, self._class_names(name, answer.model_version), latency_s)
+
+    def until_serving(self, name: str, version: str, patience_s: float) -> None:
+        """Waits until inference has loaded a version.
+
+        Raises:
+            ConnectionFailed: it has not after `patience_s`; the log of inference says why.
+        """
+        until_s = time.monotonic() + patience_s
+        while not self._serves(name, version):
+            if time.monotonic() > until_s:
+                raise ConnectionFailed(
+                    f"{name}:{version} is released, and inference does not serve it after {patience_s:.0f} s: its log "
+                    "says whether the bundle is still loading or was refused"
+                )
+            time.sleep(_READY_EVERY_S)
+
+    def _serves(self, name: str, version: str) -> bool:
+        try:
+            return bool(self._call("ModelReady", pb.ModelReadyRequest(name=name, version=version)).ready)
+        except ConnectionFailed:
+            return False
 
     def _class_names(self, name: str, version: str) -> tuple[str, ...]:
         known = self._classes.get((name, version))

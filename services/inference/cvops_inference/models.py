@@ -7,7 +7,7 @@ from cvops_common.errors import NotFound, NotReady, Rejected
 from cvops_common.records import Record
 from cvops_common.selectors import Selector
 from cvops_common.telemetry import logger
-from cvops_inference.assignment import CHAMPION_SLOT, Serving, assigned, selects
+from cvops_inference.assignment import CHAMPION_SLOT, Serving, assigned
 from cvops_inference.bundle_cache import BundleCache
 from cvops_inference.metrics import LOAD_FAILURES, MODELS
 from cvops_inference.model import Model, load
@@ -16,6 +16,10 @@ from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.prediction_pb2 import MODEL_ROLE_SHADOW, ModelRef
 
 log = logger(__name__)
+
+_REGISTRATION_S = 2.0
+"""So long, once, the frames of a camera that was removed meanwhile are held up."""
+_MOST_STRANGERS = 10_000
 
 
 class Models:
@@ -33,8 +37,8 @@ class Models:
         self._failures: dict[str, str] = {}
         self._cameras: dict[str, Camera] = {}
         self._assigned: dict[tuple[str, str], tuple[Serving, ...]] = {}
-        self._loading: dict[str, ModelReleased] = {}
-        self._all_loaded = asyncio.Event()
+        self._cameras_changed = asyncio.Event()
+        self._strangers: set[str] = set()
 
     # -- what events say ---------------------------------------------------------------------------------------
 
@@ -44,19 +48,14 @@ class Models:
         Raises:
             Unavailable: the object store does not answer; the same records are to be given again.
         """
-        newest = {record.key: _in_force(record) for record in records}
-        self._loading |= {key: released for key, released in newest.items() if released is not None}
-        self._all_loaded.clear()
-        for key, released in newest.items():
-            if released is None:
-                self._slots.pop(key, None)
-                self._failures.pop(key, None)
+        for record in {record.key: record for record in records}.values():
+            if record.message is None or record.message.stage == ModelReleased.STAGE_WITHDRAWN:
+                self._slots.pop(record.key, None)
+                self._failures.pop(record.key, None)
             else:
-                await self._release(key, released)
-            self._loading.pop(key, None)
+                await self._release(record.key, record.message)
             self._assigned.clear()
             self._unload_unused()
-        self._all_loaded.set()
 
     def on_cameras(self, records: Sequence[Record[Camera]]) -> None:
         """Learns cameras; a tombstone forgets one."""
@@ -65,7 +64,10 @@ class Models:
                 self._cameras.pop(record.key, None)
             else:
                 self._cameras[record.key] = record.message
+                self._strangers.discard(record.key)
         self._assigned.clear()
+        self._cameras_changed.set()
+        self._cameras_changed = asyncio.Event()
 
     # -- what others ask ---------------------------------------------------------------------------------------
 
@@ -73,18 +75,24 @@ class Models:
         """The releases that predict for a camera; none when no release selects it."""
         found = self._assigned.get((camera_id, project))
         if found is None:
-            camera = self._camera(camera_id, project)
+            camera = self._cameras.get(camera_id) or Camera(camera_id=camera_id, project=project)
             found = self._assigned[camera_id, project] = assigned(self._slots.values(), camera)
         return found
 
-    async def until_served(self, cameras: Iterable[tuple[str, str]]) -> None:
-        """Waits while one of the cameras (id, project) has no model, but one is being loaded for it.
-
-        So the frames that follow a first release find its model, however long that takes to load.
-        """
-        for camera_id, project in cameras:
-            while not self.serving(camera_id, project) and self._is_loading_for(self._camera(camera_id, project)):
-                await self._all_loaded.wait()
+    async def until_known(self, camera_ids: Iterable[str]) -> None:
+        """Waits a moment for cameras that are not known yet: a registration comes by another topic than the frames."""
+        for camera_id in camera_ids:
+            if camera_id in self._strangers:
+                continue
+            try:
+                async with asyncio.timeout(_REGISTRATION_S):
+                    while camera_id not in self._cameras:
+                        await self._cameras_changed.wait()
+            except TimeoutError:
+                log.warning("frames of a camera that is not registered", camera=camera_id)
+                if len(self._strangers) >= _MOST_STRANGERS:
+                    self._strangers.clear()
+                self._strangers.add(camera_id)
 
     def named(self, name: str, version: str = "") -> Serving:
         """The release that answers for a model by name; the champion first, a shadow last.
@@ -121,13 +129,7 @@ class Models:
         """By slot, why its newest release is not served."""
         return dict(self._failures)
 
-    def _camera(self, camera_id: str, project: str) -> Camera:
-        return self._cameras.get(camera_id) or Camera(camera_id=camera_id, project=project)
-
     # -- loading -----------------------------------------------------------------------------------------------
-
-    def _is_loading_for(self, camera: Camera) -> bool:
-        return any(selects(each, Selector.parse(each.selector), camera) for each in self._loading.values())
 
     async def _release(self, key: str, released: ModelReleased) -> None:
         try:
@@ -178,9 +180,3 @@ class Models:
         self._loaded = {sha256: model for sha256, model in self._loaded.items() if sha256 in used}
         self._cache.trim(self._loaded)
         MODELS.set(len(self._loaded))
-
-
-def _in_force(record: Record[ModelReleased]) -> ModelReleased | None:
-    """The release of a record; None when it withdraws."""
-    released = record.message
-    return None if released is None or released.stage == ModelReleased.STAGE_WITHDRAWN else released

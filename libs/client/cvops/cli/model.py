@@ -43,11 +43,20 @@ def list_(context: Context, name: str) -> None:
 @click.option("--stage", type=click.Choice(list(STAGES)), default="champion", show_default=True)
 @click.option("--selector", default="", help="Which cameras: site=north,firmware=2.*  [default: all]")
 @click.option("--percent", type=click.IntRange(1, 100), default=100, help="Share of those cameras, always the same.")
+@click.option("--wait", "wait_s", type=float, default=120.0, show_default=True, help="Seconds to wait; 0: do not.")
 @command
 def release(
-    context: Context, name: str, project: str, slot: str, reason: str, stage: str, selector: str, percent: int
+    context: Context,
+    name: str,
+    project: str,
+    slot: str,
+    reason: str,
+    stage: str,
+    selector: str,
+    percent: int,
+    wait_s: float,
 ) -> None:
-    """Let a model serve: NAME is "coco" (its newest version) or "coco:3".
+    """Let a model serve: NAME is "coco" (its newest version) or "coco:3". Returns when inference has loaded it.
 
     \b
     cvops model release coco                                    for all cameras
@@ -58,6 +67,8 @@ def release(
         released = client.models.release(
             name, project=project, slot=slot, stage=stage, selector=selector, percent=percent, reason=reason
         )
+        if wait_s:
+            client.inference.until_serving(released.model, released.version, wait_s)
     context.answer(released, lambda: context.console.print(_sentence(released)))
 
 

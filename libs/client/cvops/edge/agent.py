@@ -32,6 +32,7 @@ class PushOptions:
         spool_dir: see FramePusher; None: no frame outlives this run.
         spool_mb: see FramePusher.
         patience_s: see FramePusher.
+        start_ns: capture time of offset 0, nanoseconds since the epoch; None: when the source is opened.
     """
 
     fps: float | None = None
@@ -42,6 +43,7 @@ class PushOptions:
     spool_dir: Path | None = None
     spool_mb: int = 1024
     patience_s: float = 120.0
+    start_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class EdgeAgent:
         pusher.drain(lambda: self._tell(pusher))
 
     def _send_all(self, pusher: FramePusher) -> None:
-        start_ns = time.time_ns()
+        start_ns = self._options.start_ns or time.time_ns()
         last_sent_s: float | None = None
         skipped = 0
         for frame in self._paced():
@@ -134,7 +136,8 @@ class EdgeAgent:
                 self._sampled_out += 1
                 continue
             last_sent_s = frame.offset_s
-            captured_at_ns = start_ns + int(frame.offset_s * _NS)
+            captured_s = frame.offset_s if frame.captured_s is None else frame.captured_s
+            captured_at_ns = start_ns + int(captured_s * _NS)
             pusher.send(self._encode(frame.image), captured_at_ns, sampled_out=skipped)
             skipped = 0
             self._tell(pusher)
@@ -150,7 +153,8 @@ class EdgeAgent:
                 step_s, last_s = frame.offset_s - last_s or step_s, frame.offset_s
                 if self._options.realtime and not self._source.live:
                     time.sleep(max(0.0, began_s + shift_s + frame.offset_s - time.monotonic()))
-                yield replace(frame, offset_s=shift_s + frame.offset_s)
+                captured_s = None if frame.captured_s is None else shift_s + frame.captured_s
+                yield replace(frame, offset_s=shift_s + frame.offset_s, captured_s=captured_s)
             shift_s += last_s + (step_s or 1.0)
             rounds += 1
 

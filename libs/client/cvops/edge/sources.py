@@ -33,11 +33,13 @@ class Captured:
 
     Attributes:
         image: encoded bytes of an image file as they are, or decoded pixels, uint8 (H, W, 3) in BGR order.
-        offset_s: time since the first frame, by the time stamps of the source.
+        offset_s: time since the first frame, by the time stamps of the source: when the frame is there.
+        captured_s: when it was captured, by the clock of the camera; None: as `offset_s`.
     """
 
     image: bytes | ImageBGR
     offset_s: float
+    captured_s: float | None = None
 
 
 class Source(Protocol):
