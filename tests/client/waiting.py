@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-async def soon(condition: Callable[[], object], what: str, within_s: float = 15.0) -> None:
+async def soon(condition: Callable[[], object], what: str, within_s: float = 40.0) -> None:
     """Returns when `condition` holds; fails with `what` after `within_s` seconds."""
     end = time.monotonic() + within_s
     while not condition():

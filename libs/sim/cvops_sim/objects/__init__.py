@@ -1,0 +1,1 @@
+"""What moves: vehicles as small meshes, people and two-wheelers as jointed figures."""
