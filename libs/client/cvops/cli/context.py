@@ -1,6 +1,7 @@
 """What every command gets: where the platform is, how to answer."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
@@ -83,6 +84,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None  # JSON has no word for it
     return value.isoformat() if isinstance(value, datetime) else value
 
 
