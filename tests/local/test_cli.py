@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from cvops_local.cli import doctor, status, up
 from cvops_local.engines.jars import remembered_jars
 from cvops_local.folder import DataDir
-from cvops_local.ports import free_ports
+from cvops_local.ports import free_ports, taken
 from cvops_local.table import uptime
 from cvops_local.topology import Topology
 
@@ -45,6 +45,12 @@ def test_status_of_a_stopped_platform_names_what_does_not_answer(tmp_path: Path)
     assert all("does not answer" in each["detail"] for each in seen["processes"])
 
 
+def with_free_ports(data: DataDir) -> Topology:
+    """Below the ports that the system gives to connections, which come and go while this is tested."""
+    all_of_them = (Topology(data, port_base=base) for base in range(12_000, 20_000, 100))
+    return next(topology for topology in all_of_them if not taken(topology.ports))
+
+
 def test_up_on_a_used_port_says_so_and_exits_1(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -57,10 +63,9 @@ def test_up_on_a_used_port_says_so_and_exits_1(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
-    (base, *_) = free_ports(1)
     data = DataDir(tmp_path)
     data.make()
-    data.write_connection(Topology(data, port_base=min(base, 65000)).connection())
+    data.write_connection(with_free_ports(data).connection())
     result = CliRunner().invoke(doctor, ["--data-dir", str(tmp_path), "--json"])
     found = findings(result)
     broken = {name: finding for name, finding in found.items() if finding["verdict"] == "broken"}
