@@ -4,7 +4,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-MYPYPATH := protos:libs/common:libs/vision:libs/bundles:libs/client:libs/local:libs/sim:services/ingest:services/inference:services/trainer
+MYPYPATH := protos:libs/common:libs/vision:libs/monitoring:libs/bundles:libs/client:libs/local:libs/sim:services/ingest:services/inference:services/drift:services/trainer
 LOCK := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate
 PROTOS := $(wildcard protos/cvops_protos/v1/*.proto)
 
@@ -74,7 +74,7 @@ bench: setup  ## measure; prints tables
 lock:  ## resolve the dependencies anew (needs uv)
 	$(LOCK) --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
-	for service in ingest inference trainer; do \
+	for service in ingest inference drift trainer; do \
 	  $(LOCK) --extra $$service -c requirements/dev.txt pyproject.toml -o requirements/$$service.txt || exit 1; done
 
 .PHONY: clean

@@ -1,0 +1,1 @@
+"""The statistics of monitoring: sequential alarms, two-sample explanations, camera health."""

@@ -1,0 +1,1 @@
+"""Whether a change hurts, before anybody has labelled a frame."""

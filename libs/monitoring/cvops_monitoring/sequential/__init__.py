@@ -1,0 +1,1 @@
+"""Sequential tests: they look at every frame and alarm at a rate that was chosen before."""

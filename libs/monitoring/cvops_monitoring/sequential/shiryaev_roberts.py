@@ -1,0 +1,98 @@
+"""The Shiryaev-Roberts e-detector on p-values: how much a gambler would own who bets on change since every moment.
+
+Null: p-values are uniform (or larger). A bet k * p^(k - 1) is worth 1 on average then, so the sum over all starting
+moments grows by 1 a frame and exceeds `arl` once in `arl` frames at most (Shin, Ramdas & Rinaldo 2023, e-detectors).
+Correlated frames break that promise, so the threshold is raised to what a block bootstrap of the reference asks for.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from cvops_monitoring.arrays import F64, FloatArray
+from cvops_monitoring.sequential.bootstrap import block_indices
+from cvops_monitoring.sequential.conformal import Conformal
+from cvops_monitoring.sequential.thresholds import gumbel_threshold
+
+BETS: Final = np.array([0.2, 0.4, 0.6, 0.8, 0.9])
+_MIDDLE = 2
+_STREAMS, _STREAM_LENGTH = 32, 8192
+_LARGEST = 1e250
+CALM_PAGE: Final = 3.0
+"""Page's statistic below which a stream counts as back, in log evidence."""
+MOST_PAGE: Final = 8.0
+"""It is not kept above this, so that it can fall within a minute or two."""
+
+
+class ShiryaevRoberts:
+    """Evidence for change, in log: compare it with `log_threshold`."""
+
+    __slots__ = ("_most", "_page", "_wealth")
+
+    def __init__(self, most: float = np.log(_LARGEST), state: Sequence[float] | None = None) -> None:
+        """No evidence yet, or that of an earlier `state`; it is never kept above `most`, so that it can fall again."""
+        self._most = float(np.exp(most))
+        self._page = float(state[0]) if state else 0.0
+        self._wealth = list(state[1:]) if state else [0.0] * len(BETS)
+
+    def push(self, p: FloatArray) -> F64:
+        """Takes p-values (n,) in order; log evidence after each, float64 (n,)."""
+        # Plain floats: five bets are too few for arrays to pay.
+        out, most, page, wealth = [], self._most, self._page, self._wealth
+        for worth in _bets(p).tolist():
+            wealth = [min((1 + own) * bet, most) for own, bet in zip(wealth, worth, strict=True)]
+            out.append(sum(wealth))
+            page = min(max(0.0, page + math.log(worth[_MIDDLE])), MOST_PAGE)
+        self._wealth, self._page = wealth, page
+        return np.log(np.array(out) / len(BETS))
+
+    @property
+    def resting(self) -> bool:
+        """Nothing speaks for a change before now (Page's test is at 0): the last such moment estimates its time."""
+        return self._page == 0
+
+    @property
+    def calm(self) -> bool:
+        """Whether a change that there was has passed; evidence itself falls far slower than it rose."""
+        return self._page < CALM_PAGE
+
+    def restart(self) -> None:
+        """Forgets all evidence, after a change has passed."""
+        self._page, self._wealth = 0.0, [0.0] * len(self._wealth)
+
+    @property
+    def state(self) -> tuple[float, ...]:
+        """What is needed to go on."""
+        return (self._page, *self._wealth)
+
+
+def log_threshold(scores: FloatArray, arl: float, block: int, rng: np.random.Generator, *, low: bool = False) -> float:
+    """The log evidence that is exceeded once in `arl` frames while nothing changes.
+
+    Args:
+        scores: of the reference in time order, float (N,).
+        arl: wished average run length, in frames.
+        block: frames of a bootstrap block; 1: frames are independent, and log(arl) is enough for a long reference.
+        rng: where chance comes from.
+        low: for evidence of low scores.
+    """
+    n = len(scores)
+    streams = scores[block_indices(n, block, _STREAM_LENGTH, rng, _STREAMS)]
+    p = np.empty(streams.shape)
+    for stream, chosen in enumerate(block_indices(n, block, n, rng, _STREAMS)):
+        resampled = Conformal(np.sort(scores[chosen]))
+        p[stream] = resampled.low(streams[stream]) if low else resampled.high(streams[stream])
+    wealth = np.zeros((_STREAMS, len(BETS)))
+    greatest = np.zeros(_STREAMS)
+    for step in range(_STREAM_LENGTH):
+        wealth = np.minimum((1 + wealth) * _bets(p[:, step]), _LARGEST)
+        np.maximum(greatest, wealth.mean(1), out=greatest)
+    return float(max(np.log(arl), gumbel_threshold(np.log(greatest), _STREAM_LENGTH, arl)))
+
+
+def _bets(p: FloatArray) -> F64:
+    """What each bet pays, float64 (n, bets)."""
+    log_p = np.log(np.maximum(p, 1e-12))[:, None]
+    return np.asarray(BETS * np.exp((BETS - 1) * log_p))

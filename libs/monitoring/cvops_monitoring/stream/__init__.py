@@ -1,0 +1,1 @@
+"""One camera, one model: all signals watched together, from warm-up to alarm."""

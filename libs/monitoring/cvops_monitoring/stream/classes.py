@@ -1,0 +1,108 @@
+"""Signals `class_rate:<index>`: how often a class is seen at all.
+
+An object stays for many frames, so frames are taken in blocks of about two correlation times, and a block counts as one
+outcome: class seen or not. A single truck that passes is then one outcome, not thirty.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from cvops_monitoring.arrays import I64
+from cvops_monitoring.sequential.bernoulli import MeanBound, MeanShiryaevRoberts, mean_bound
+from cvops_monitoring.sequential.bootstrap import correlation_time
+from cvops_monitoring.stream.detector import Reading, State
+from cvops_monitoring.stream.frames import Frames, with_classes
+
+_SHORTEST, _LONGEST = 4, 64
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReference:
+    """How often classes are seen without change.
+
+    Attributes:
+        block: frames of one outcome.
+        bounds: of each class: (up, down).
+        log_threshold: log evidence that alarms.
+    """
+
+    block: int
+    bounds: tuple[tuple[MeanBound, MeanBound], ...]
+    log_threshold: float
+
+
+def calibrate_classes(counts: I64, arl: float) -> ClassReference:
+    """Shares `arl` frames between all classes and directions.
+
+    Args:
+        counts: of each class, int (N, C), in time order.
+        arl: wished average run length without change, in frames.
+    """
+    n, classes = counts.shape
+    seen = (counts > 0).astype(np.float64)
+    block = int(np.clip(2 * correlation_time(seen), _SHORTEST, min(_LONGEST, max(n // 20, _SHORTEST))))
+    outcomes = seen[: n // block * block].reshape(-1, block, classes).max(1)
+    bounds = tuple(
+        (mean_bound(column.sum(), len(column), "up"), mean_bound(column.sum(), len(column), "down"))
+        for column in outcomes.T
+    )
+    return ClassReference(block, bounds, float(np.log(arl / block * 2 * classes)))
+
+
+class ClassDetector:
+    """Watches the rate of each class in both directions."""
+
+    def __init__(self, reference: ClassReference) -> None:
+        classes = range(len(reference.bounds))
+        self.signals = tuple(f"class_rate:{index}" for index, _ in product(classes, range(2)))
+        self.statistics = tuple(name for _ in classes for name in ("more often, e-detector", "less often, e-detector"))
+        self._reference = reference
+        self._most = 2 * reference.log_threshold
+        self._evidence = [MeanShiryaevRoberts(bound, self._most) for pair in reference.bounds for bound in pair]
+        self._seen = np.zeros(len(reference.bounds), np.int64)
+        self._frames = 0
+        self._ratio = np.zeros(len(self.signals))
+
+    def push(self, frames: Frames) -> Reading:
+        """Takes GRID frames."""
+        for row in with_classes(frames, len(self._seen)).counts > 0:
+            self._seen |= row
+            self._frames += 1
+            if self._frames == self._reference.block:
+                self._finish_block()
+        resting = np.array([evidence.resting for evidence in self._evidence], np.bool_)
+        return Reading(self._ratio, resting, np.array([evidence.calm for evidence in self._evidence], np.bool_))
+
+    def _finish_block(self) -> None:
+        for i, evidence in enumerate(self._evidence):
+            outcome = np.array([float(self._seen[i // 2])])
+            self._ratio[i] = max(float(evidence.push(outcome)[0]), 0.0) / self._reference.log_threshold
+        self._seen[:] = 0
+        self._frames = 0
+
+    def restart(self, signal: str) -> None:
+        """Forgets the evidence of a class."""
+        for i, name in enumerate(self.signals):
+            if name == signal:
+                self._evidence[i].restart()
+                self._ratio[i] = 0
+
+    def to_state(self) -> State:
+        """As plain values."""
+        return {
+            "evidence": [list(evidence.state) for evidence in self._evidence],
+            "seen": self._seen.tolist(),
+            "frames": self._frames,
+            "ratio": self._ratio.tolist(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Goes on from a state."""
+        bounds = [bound for pair in self._reference.bounds for bound in pair]
+        kept = zip(bounds, state["evidence"], strict=True)  # type: ignore[call-overload]
+        self._evidence = [MeanShiryaevRoberts(bound, self._most, evidence) for bound, evidence in kept]
+        self._seen = np.array(state["seen"], np.int64)
+        self._frames = int(state["frames"])  # type: ignore[call-overload]
+        self._ratio = np.array(state["ratio"], np.float64)

@@ -1,0 +1,156 @@
+"""A camera and a model over all regimes: each regime warms up, is watched, and keeps its own reference."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from cvops_monitoring.context.regime import Regime, next_regime
+from cvops_monitoring.errors import TooFewFrames
+from cvops_monitoring.stream.frames import INPUTS, Frames
+from cvops_monitoring.stream.monitor import SignalChange, StreamMonitor
+from cvops_monitoring.stream.reference import calibrate_stream
+from cvops_monitoring.stream.settings import MonitorSettings
+from cvops_monitoring.stream.warm_up import WarmUp
+
+_BRIGHTNESS, _SATURATION = INPUTS.index("brightness"), INPUTS.index("saturation")
+
+
+class Stage(StrEnum):
+    """How far a regime has come."""
+
+    LEARNING = "learning"
+    """Collects its first reference; nothing can alarm."""
+    PROVISIONAL = "provisional"
+    """Watched, by a reference that does not cover the wished span yet."""
+    SETTLED = "settled"
+    """Watched, by its final reference."""
+
+
+@dataclass(slots=True)
+class RegimeWatch:
+    """One regime of one camera and model.
+
+    Attributes:
+        warm_up: collects the reference; None: it is settled.
+        monitor: watches; None: there is no reference yet.
+        needed: frames that the next calibration waits for.
+    """
+
+    warm_up: WarmUp | None
+    monitor: StreamMonitor | None = None
+    needed: int = 0
+
+    @property
+    def stage(self) -> Stage:
+        """How far it has come."""
+        if self.monitor is None:
+            return Stage.LEARNING
+        return Stage.SETTLED if self.warm_up is None else Stage.PROVISIONAL
+
+
+class CameraModelMonitor:
+    """All that is watched of one camera and one model. Deterministic: the same frames give the same alarms."""
+
+    def __init__(self, settings: MonitorSettings, seed: int) -> None:
+        """`seed`: of the bootstrap; the same camera and model should have the same."""
+        self._settings = settings
+        self._seed = seed
+        self._last_s = -math.inf
+        self._before = 0
+        self.regime: Regime | None = None
+        self.regime_since_s = math.nan
+        self.watches: dict[Regime, RegimeWatch] = {}
+        self.out_of_order = 0
+
+    def push(self, frames: Frames) -> list[SignalChange]:
+        """Takes frames as they come; what changed by them.
+
+        Frames that are older than the last one, or closer to it than the spacing, are left out; the former are counted.
+        """
+        changes: list[SignalChange] = []
+        for run in self._runs(self._in_order(frames)):
+            changes += self._push_run(run)
+        return changes
+
+    @property
+    def watch(self) -> RegimeWatch | None:
+        """Of the present regime."""
+        return None if self.regime is None else self.watches[self.regime]
+
+    def relearn(self) -> None:
+        """What is seen from now on is the new reference; all alarms are forgotten."""
+        self.watches = {}
+        if self.regime is not None:
+            self.watches[self.regime] = self._new_watch()
+
+    def _in_order(self, frames: Frames) -> Frames:
+        kept = []
+        for i, time_s in enumerate(frames.time_s.tolist()):
+            if time_s <= self._last_s:
+                self.out_of_order += 1
+                self._before += 1
+                if self._before < _NEW_CLOCK:
+                    continue
+            elif time_s - self._last_s < self._settings.spacing_s:
+                continue
+            self._before = 0
+            self._last_s = time_s
+            kept.append(i)
+        return frames if len(kept) == len(frames) else frames.take(kept)
+
+    def _runs(self, frames: Frames) -> list[tuple[Regime, Frames]]:
+        """The frames cut where the regime changes."""
+        runs: list[tuple[Regime, Frames]] = []
+        begin = 0
+        light = frames.inputs[:, [_BRIGHTNESS, _SATURATION]]
+        now = self.regime
+        regimes: list[Regime] = []
+        for brightness, saturation in light.tolist():
+            if math.isfinite(brightness) and math.isfinite(saturation):
+                now = next_regime(now, brightness, saturation)
+            regimes.append(now or "day")
+        for i in range(1, len(regimes) + 1):
+            if i == len(regimes) or regimes[i] != regimes[begin]:
+                runs.append((regimes[begin], frames[begin:i]))
+                begin = i
+        return runs
+
+    def _push_run(self, run: tuple[Regime, Frames]) -> list[SignalChange]:
+        regime, frames = run
+        if regime != self.regime:
+            self.regime, self.regime_since_s = regime, float(frames.time_s[0])
+        watch = self.watches.setdefault(regime, self._new_watch())
+        changes = watch.monitor.push(frames) if watch.monitor is not None else []
+        if watch.warm_up is not None:
+            self._learn(regime, watch, watch.warm_up, frames)
+        return changes
+
+    def _learn(self, regime: Regime, watch: RegimeWatch, warm_up: WarmUp, frames: Frames) -> None:
+        """A first reference as soon as there are frames enough, the final one when they cover the span."""
+        if watch.monitor is not None and watch.monitor.alarms:
+            return  # What is seen during an alarm is no reference.
+        warm_up.push(frames)
+        spans = warm_up.end_s - warm_up.begin_s >= self._settings.reference_span_s
+        if warm_up.frames < watch.needed or (watch.monitor is not None and not spans):
+            return
+        collected = warm_up.collected
+        arl = self._settings.arl(float(np.median(np.diff(collected.time_s))))
+        rng = np.random.default_rng([self._seed, _REGIME_SEED[regime], warm_up.frames])
+        try:
+            reference = calibrate_stream(collected, arl, self._settings.max_dims, rng)
+        except TooFewFrames:
+            watch.needed = 2 * warm_up.frames
+            return
+        watch.monitor = StreamMonitor(reference, self._settings)
+        if spans:
+            watch.warm_up = None
+
+    def _new_watch(self) -> RegimeWatch:
+        return RegimeWatch(WarmUp(), needed=self._settings.reference_frames)
+
+
+_NEW_CLOCK = 30
+"""Frames in a row from before the last one that mean a clock was set back, not that frames came late."""
+_REGIME_SEED: dict[Regime, int] = {"day": 0, "night": 1, "infrared": 2}
