@@ -41,7 +41,14 @@ def test_status_of_a_stopped_platform_names_what_does_not_answer(tmp_path: Path)
     seen = json.loads(result.stdout)
     assert seen["ready"] is False
     assert seen["running"] is False
-    assert [each["name"] for each in seen["processes"]] == ["kafka", "mongod", "ingest", "inference", "trainer"]
+    assert [each["name"] for each in seen["processes"]] == [
+        "kafka",
+        "mongod",
+        "ingest",
+        "inference",
+        "drift",
+        "trainer",
+    ]
     assert all("does not answer" in each["detail"] for each in seen["processes"])
 
 

@@ -36,7 +36,7 @@ def test_a_quiet_stream_raises_nothing(reference: StreamReference, rng: np.rando
 
 @pytest.mark.parametrize(
     ("change", "signal"),
-    [({"shift": 0.6}, "embedding"), ({"brighter": 12}, "brightness"), ({"rates": (1.5, 0.3, 1.0)}, "class_rate:2")],
+    [({"shift": 0.6}, "embedding"), ({"brighter": 12}, "brightness"), ({"rates": (1.5, 0.3, 1.0)}, "class_rate:new")],
 )
 def test_a_change_is_named_timed_and_closed(
     reference: StreamReference, rng: np.random.Generator, change: dict, signal: str
@@ -86,6 +86,22 @@ def test_a_camera_warms_up_then_watches_and_ignores_what_comes_late(rng: np.rand
     assert camera.watch.stage is Stage.SETTLED
     assert camera.push(quiet_frames(rng, 20, BEGIN_S)) == []
     assert camera.out_of_order == 20
+
+
+@pytest.mark.parametrize("at", [100, 300, 540, 700])
+def test_a_camera_is_restored_at_any_stage(rng: np.random.Generator, at: int):
+    settings = MonitorSettings(reference_frames=512, reference_span_s=600, hold_s=30)
+    frames = quiet_frames(rng, 900, BEGIN_S)
+    whole = CameraModelMonitor(settings, seed=1)
+    whole.push(frames)
+    first = CameraModelMonitor(settings, seed=1)
+    first.push(frames[:at])
+    state = bson.decode(bson.encode(first.to_state()))
+    parts = bson.decode(bson.encode({"parts": to_plain(first.parts())}))["parts"]
+    second = CameraModelMonitor.from_state(settings, 1, state, parts)
+    second.push(frames[at:])
+    assert second.to_state() == whole.to_state()
+    assert second.parts().keys() == whole.parts().keys()
 
 
 def test_a_clock_that_was_set_back_is_believed_after_a_while(rng: np.random.Generator):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cvops.cameras import Cameras
 from cvops.connection import Connection
+from cvops.drift import DriftMonitoring
 from cvops.models import Models, ModelVersion
 from cvops.predictions import Inference, Predictions
 
@@ -38,7 +39,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        for name in ("cameras", "models", "inference"):
+        for name in ("cameras", "models", "inference", "drift"):
             if (part := self.__dict__.pop(name, None)) is not None:
                 part.close()
 
@@ -56,6 +57,11 @@ class Client:
     def inference(self) -> Inference:
         """Models that answer apps."""
         return Inference(self.connection)
+
+    @cached_property
+    def drift(self) -> DriftMonitoring:
+        """What has changed, and how every camera is doing."""
+        return DriftMonitoring(self.connection)
 
     def predict(
         self,

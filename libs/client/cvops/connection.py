@@ -31,7 +31,7 @@ class Connection:
     """Where the platform is and the key to it.
 
     Attributes:
-        ingest, inference, trainer: gRPC addresses, host:port.
+        ingest, inference, trainer, drift: gRPC addresses, host:port.
         kafka: bootstrap servers, host:port[,host:port].
         keys: the key file of the platform, where it is on this machine.
         key: the API key in clear.
@@ -45,6 +45,7 @@ class Connection:
     keys: Path
     key: str
     tls_ca: bytes | None = None
+    drift: str = ""
 
     def __repr__(self) -> str:
         """Without the key."""
@@ -52,7 +53,7 @@ class Connection:
 
     @classmethod
     def find(cls, data_dir: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Connection":
-        """Reads the environment (CVOPS_INGEST, _INFERENCE, _TRAINER, _KAFKA, _KEYS, _KEY, _TLS_CA) and the data folder.
+        """Reads CVOPS_INGEST, _INFERENCE, _TRAINER, _DRIFT, _KAFKA, _KEYS, _KEY and _TLS_CA, and then the data folder.
 
         The key in the data folder is for the services of that folder: an address from the environment does not get it.
 
@@ -61,7 +62,7 @@ class Connection:
         """
         folder = data_dir or default_data_dir(environment)
         written = _written(folder)
-        services = ("ingest", "inference", "trainer")
+        services = ("ingest", "inference", "trainer", "drift")
         elsewhere = {service: environment.get(f"CVOPS_{service.upper()}", "") for service in services}
         addresses = {service: elsewhere[service] or written.get(service, {}).get("grpc", "") for service in services}
         if not any(addresses.values()):
@@ -79,7 +80,7 @@ class Connection:
         )
 
     def channel(self, service: str) -> grpc.Channel:
-        """A channel to "ingest", "inference" or "trainer".
+        """A channel to "ingest", "inference", "trainer" or "drift".
 
         Raises:
             ConnectionFailed: it is not known where that service is.

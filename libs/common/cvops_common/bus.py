@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -17,6 +18,7 @@ from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
 from cvops_common import events
 from cvops_common.bus_consume import Batches, Consumption, Handler
 from cvops_common.bus_dead_letters import DeadLetters
+from cvops_common.bus_saving import Release, Save, Saving
 from cvops_common.bus_tables import TableReader
 from cvops_common.errors import Unavailable
 from cvops_common.records import Outgoing, RawRecord
@@ -101,6 +103,24 @@ class Bus:
 
         return declare
 
+    def stateful(
+        self, *topics: str, save: Save, release: Release, max_records: int = 500, save_every_s: float = 10.0
+    ) -> Callable[[Handler], Handler]:
+        """Declares a handler that keeps state per key of several per-camera topics.
+
+        All records of a key meet in one replica (range assignor: same key, same partitions). Positions are committed
+        only after `save` has made the state durable, so a crash replays what the saved state lacks: the handler must
+        skip what its state includes already. `release` is called when partitions have gone to another replica, after
+        the last save: the state in memory is no longer ours.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            saving = Saving(save, release, save_every_s)
+            self._add_stream(topics, handler, max_records=max_records, in_flight=1, saving=saving)
+            return handler
+
+        return declare
+
     def table(self, topic: str) -> Callable[[TableHandler], TableHandler]:
         """Declares a reader of a compacted topic: every replica, without a group, from the beginning."""
 
@@ -114,12 +134,22 @@ class Bus:
 
         return declare
 
-    def _add_stream(self, topics: Sequence[str], handler: Handler, *, max_records: int, in_flight: int) -> None:
-        consumption = Consumption(
-            Batches(handler, self._dead_letters, self.publish_many), in_flight=in_flight, gate=self._tables_read
-        )
+    def _add_stream(
+        self,
+        topics: Sequence[str],
+        handler: Handler,
+        *,
+        max_records: int,
+        in_flight: int,
+        saving: Saving | None = None,
+    ) -> None:
+        batches = Batches(handler, self._dead_letters, self.publish_many)
+        consumption = Consumption(batches, in_flight=in_flight, gate=self._tables_read, saving=saving)
+        options: dict[str, Any] = dict(_CONSUMER)
+        if saving is not None:
+            options["partition_assignment_strategy"] = [RangePartitionAssignor]
         subscriber = self._broker.subscriber(
-            *topics, group_id=self.service, max_records=max_records, listener=consumption.listener, **_CONSUMER
+            *topics, group_id=self.service, max_records=max_records, listener=consumption.listener, **options
         )
         subscriber(consumption.on_batch)
         consumption.attach(subscriber, topics)

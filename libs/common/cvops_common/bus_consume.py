@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from cvops_common.bus_dead_letters import DeadLetters
 from cvops_common.bus_polls import PollWatch
+from cvops_common.bus_saving import Saving
 from cvops_common.errors import CvopsError, Rejected, Unavailable
 from cvops_common.records import Outgoing, RawRecord, Record, read
 from cvops_common.telemetry import logger
@@ -112,16 +113,19 @@ class Batches:
 class Consumption:
     """One stream: batches are handled side by side, published and committed in order, bounded by `in_flight`."""
 
-    def __init__(self, batches: Batches, *, in_flight: int, gate: asyncio.Event) -> None:
+    def __init__(self, batches: Batches, *, in_flight: int, gate: asyncio.Event, saving: Saving | None = None) -> None:
         """Nothing runs yet.
 
         Args:
             batches: handles and publishes.
             in_flight: batches that may be in work at once; the partitions wait when that many are.
             gate: no batch is begun before it is set.
+            saving: what a handler with state needs; None: a batch is committed as soon as it is published.
         """
         self._batches = batches
         self._gate = gate
+        self._saving = saving
+        self._saver: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(in_flight)
         self._queue: asyncio.Queue[tuple[Sequence[RawRecord], asyncio.Task[list[Outgoing]]]] = asyncio.Queue()
         self._closing = False
@@ -139,14 +143,17 @@ class Consumption:
     async def __aenter__(self) -> Self:
         self._polls.watch(self._subscriber.consumer)
         self._finisher = asyncio.create_task(self._finish())
+        if self._saving is not None:
+            self._saver = asyncio.create_task(self._save_regularly(self._saving))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._closing = True
-        if self._finisher is not None:
-            self._finisher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._finisher
+        for task in (self._saver, self._finisher):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         while not self._queue.empty():
             self._queue.get_nowait()[1].cancel()
 
@@ -168,6 +175,7 @@ class Consumption:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._queue.join()
+                await self._save()
 
     def check(self) -> str | None:
         """None when partitions are assigned and were polled lately, else a sentence."""
@@ -191,11 +199,36 @@ class Consumption:
                 self._slots.release()
 
     async def _commit(self, batch: Sequence[RawRecord]) -> None:
-        consumer = self._subscriber.consumer
         positions: dict[TopicPartition, int] = {}
         for raw in batch:
             partition = TopicPartition(raw.topic, raw.partition)
             positions[partition] = max(positions.get(partition, 0), raw.offset + 1)
+        if self._saving is not None:
+            self._saving.note(positions)
+            if self._saving.due:
+                await self._save()
+            return
+        await self._commit_positions(positions)
+
+    async def _save_regularly(self, saving: Saving) -> None:
+        """Saves when nothing more comes; a batch in work is waited for."""
+        while True:
+            await asyncio.sleep(saving.every_s)
+            async with self._slots:
+                await self._save()
+
+    async def _save(self) -> None:
+        if self._saving is None:
+            return
+        try:
+            positions = await self._saving.saved()
+        except Unavailable as error:
+            log.warning("state not saved, nothing is committed until it is", error=str(error))
+            return
+        await self._commit_positions(positions)
+
+    async def _commit_positions(self, positions: dict[TopicPartition, int]) -> None:
+        consumer = self._subscriber.consumer
         mine = consumer.assignment() if consumer is not None else frozenset()
         positions = {partition: offset for partition, offset in positions.items() if partition in mine}
         try:
@@ -215,6 +248,8 @@ class _DrainOnRevoke(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Any) -> None:
         if revoked:
             await self._consumption._idle(REVOKE_DRAIN_S)
+            if self._consumption._saving is not None:
+                self._consumption._saving.forget()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         if assigned:

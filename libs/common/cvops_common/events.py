@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError, Message
 from cvops_common.errors import BadRecord
 from cvops_common.ids import random_hex
 from cvops_protos.v1.camera_pb2 import Camera, CameraStatus
+from cvops_protos.v1.drift_pb2 import DriftEvent, Feedback
 from cvops_protos.v1.frame_pb2 import Frame
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.prediction_pb2 import Prediction
@@ -37,6 +38,8 @@ EVENT_TYPES = (
     EventType("cvops.camera.v1", Camera, "cameras"),
     EventType("cvops.camera-status.v1", CameraStatus, "camera-status"),
     EventType("cvops.model-released.v1", ModelReleased, "model-released"),
+    EventType("cvops.drift-event.v1", DriftEvent, "drift-events"),
+    EventType("cvops.feedback.v1", Feedback, "feedback"),
 )
 _BY_NAME = {event.name: event for event in EVENT_TYPES}
 _BY_MESSAGE = {event.message: event for event in EVENT_TYPES}

@@ -16,6 +16,8 @@ PREDICTIONS = "predictions"
 CAMERA_STATUS = "camera-status"
 CAMERAS = "cameras"
 MODEL_RELEASED = "model-released"
+DRIFT_EVENTS = "drift-events"
+FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ TOPICS = {
         Topic(FRAMES, "camera_id", per_camera=True, retention_ms=DAY_MS),
         Topic(PREDICTIONS, "camera_id", per_camera=True, retention_ms=7 * DAY_MS),
         Topic(CAMERA_STATUS, "camera_id", per_camera=True, retention_ms=7 * DAY_MS),
+        Topic(FEEDBACK, "camera_id", per_camera=True, retention_ms=365 * DAY_MS),
+        Topic(DRIFT_EVENTS, "camera_id", retention_ms=365 * DAY_MS),
         Topic(CAMERAS, "camera_id", compacted=True),
         Topic(MODEL_RELEASED, "project/slot", compacted=True),
     )

@@ -38,6 +38,7 @@ class Service:
 SERVICES = (
     Service("ingest", 10),
     Service("inference", 20, {"cache_dir": "cache/bundles"}),
+    Service("drift", 40),
     Service("trainer", 30, {"scratch_dir": "scratch/trainer"}),
 )
 

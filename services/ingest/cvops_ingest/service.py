@@ -85,10 +85,11 @@ class Ingest:
         return Pending(upload, frame_id, reply, thumbnail=self._wants_thumbnail(upload))
 
     def _wants_thumbnail(self, upload: Upload) -> bool:
-        """Once a second and camera at most."""
-        if upload.received_at_ns - self._thumbnail_at_ns.get(upload.camera_id, 0) < self._thumbnail_every_ns:
+        """Once a second and camera at most, by the camera's clock: footage that is pushed fast has its share too."""
+        last_ns = self._thumbnail_at_ns.get(upload.camera_id, 0)
+        if abs(upload.captured_at_ns - last_ns) < self._thumbnail_every_ns:
             return False
-        self._thumbnail_at_ns[upload.camera_id] = upload.received_at_ns
+        self._thumbnail_at_ns[upload.camera_id] = upload.captured_at_ns
         return True
 
     def _committed(self, uploads: Sequence[Upload], receipts: Sequence[Receipt]) -> None:

@@ -14,6 +14,7 @@ PLUGINS = "cvops.commands"
 
 _COMMANDS = {
     "camera": "cvops.cli.camera:camera",
+    "drift": "cvops.cli.drift:drift",
     "model": "cvops.cli.model:model",
     "predict": "cvops.cli.predict:predict",
     "push": "cvops.cli.push:push",
@@ -24,6 +25,7 @@ _HELP = {
     "demo": "Run the main job on this machine, from camera to prediction, and check it.",
     "dlq": "Look at records that could not be handled, and give them another try.",
     "doctor": "Check this machine and the platform on it; say the cure for what is wrong.",
+    "drift": "See what has changed: cameras at a glance, reports with evidence, accepted views.",
     "key": "Make, list and revoke API keys.",
     "model": "Import models, release them to cameras, roll back.",
     "model.import": "Make a bundle of a foreign ONNX file and upload it.",

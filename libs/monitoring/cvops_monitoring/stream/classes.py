@@ -1,4 +1,4 @@
-"""Signals `class_rate:<index>`: how often a class is seen at all.
+"""Signals `class_rate:<index>`: how often a class is seen at all; `class_rate:new`: any that the reference lacks.
 
 An object stays for many frames, so frames are taken in blocks of about two correlation times, and a block counts as one
 outcome: class seen or not. A single truck that passes is then one outcome, not thirty.
@@ -9,13 +9,14 @@ from itertools import product
 
 import numpy as np
 
-from cvops_monitoring.arrays import I64
+from cvops_monitoring.arrays import I64, BoolArray
 from cvops_monitoring.sequential.bernoulli import MeanBound, MeanShiryaevRoberts, mean_bound
 from cvops_monitoring.sequential.bootstrap import correlation_time
 from cvops_monitoring.stream.detector import Reading, State
-from cvops_monitoring.stream.frames import Frames, with_classes
+from cvops_monitoring.stream.frames import Frames
 
 _SHORTEST, _LONGEST = 4, 64
+_MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,13 @@ class ClassReference:
 
     Attributes:
         block: frames of one outcome.
-        bounds: of each class: (up, down).
+        watched: indices of classes that are watched by themselves, those seen most; all others are taken together.
+        bounds: of each watched class, and last of all others: (up, down).
         log_threshold: log evidence that alarms.
     """
 
     block: int
+    watched: tuple[int, ...]
     bounds: tuple[tuple[MeanBound, MeanBound], ...]
     log_threshold: float
 
@@ -40,23 +43,38 @@ def calibrate_classes(counts: I64, arl: float) -> ClassReference:
         counts: of each class, int (N, C), in time order.
         arl: wished average run length without change, in frames.
     """
-    n, classes = counts.shape
-    seen = (counts > 0).astype(np.float64)
+    often = np.argsort(-(counts > 0).sum(0), kind="stable")[:_MOST]
+    watched = tuple(sorted(int(index) for index in often if counts[:, index].any()))
+    seen = _seen(counts, watched).astype(np.float64)
+    n, classes = seen.shape
     block = int(np.clip(2 * correlation_time(seen), _SHORTEST, min(_LONGEST, max(n // 20, _SHORTEST))))
     outcomes = seen[: n // block * block].reshape(-1, block, classes).max(1)
     bounds = tuple(
         (mean_bound(column.sum(), len(column), "up"), mean_bound(column.sum(), len(column), "down"))
         for column in outcomes.T
     )
-    return ClassReference(block, bounds, float(np.log(arl / block * 2 * classes)))
+    return ClassReference(block, watched, bounds, float(np.log(arl / block * 2 * classes)))
+
+
+def _seen(counts: I64, watched: tuple[int, ...]) -> BoolArray:
+    """Whether each watched class, and last any other, is in each frame: bool (N, watched + 1)."""
+    classes = counts.shape[1]
+    seen = counts > 0
+    out = np.zeros((len(counts), len(watched) + 1), np.bool_)
+    for column, index in enumerate(watched):
+        if index < classes:
+            out[:, column] = seen[:, index]
+    others = np.setdiff1d(np.arange(classes), watched)
+    out[:, -1] = seen[:, others].any(1)
+    return out
 
 
 class ClassDetector:
     """Watches the rate of each class in both directions."""
 
     def __init__(self, reference: ClassReference) -> None:
-        classes = range(len(reference.bounds))
-        self.signals = tuple(f"class_rate:{index}" for index, _ in product(classes, range(2)))
+        classes = [*map(str, reference.watched), "new"]
+        self.signals = tuple(f"class_rate:{name}" for name, _ in product(classes, range(2)))
         self.statistics = tuple(name for _ in classes for name in ("more often, e-detector", "less often, e-detector"))
         self._reference = reference
         self._most = 2 * reference.log_threshold
@@ -67,7 +85,7 @@ class ClassDetector:
 
     def push(self, frames: Frames) -> Reading:
         """Takes GRID frames."""
-        for row in with_classes(frames, len(self._seen)).counts > 0:
+        for row in _seen(frames.counts, self._reference.watched):
             self._seen |= row
             self._frames += 1
             if self._frames == self._reference.block:

@@ -1,0 +1,153 @@
+"""From events to what the statistics take: arrays of predictions, frames for camera health."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from cvops_monitoring.arrays import F32
+from cvops_monitoring.health.frame import Grey, HealthFrame
+from cvops_monitoring.stream.frames import Frames
+from cvops_protos.v1.drift_pb2 import Exemplar
+from cvops_protos.v1.frame_pb2 import Frame
+from cvops_protos.v1.image_pb2 import ImageEncoding
+from cvops_protos.v1.prediction_pb2 import Prediction
+
+_NO_EMBEDDING = np.zeros(0, np.float32)
+
+
+def frames_of(predictions: Sequence[Prediction], dims: int | None, problems: Counter[str]) -> Frames | None:
+    """Predictions of one camera and model as arrays; None when none of them can be used.
+
+    Args:
+        predictions: in the order in which they came.
+        dims: of the embeddings so far; None: these are the first.
+        problems: what could not be used is counted here, by a sentence.
+    """
+    usable = []
+    for prediction in predictions:
+        embedding = _embedding(prediction)
+        if dims is None:
+            dims = len(embedding)
+        if len(embedding) != dims:
+            problems[f"embedding has {len(embedding)} values, expected {dims}: the frame is left out"] += 1
+        elif not np.isfinite(embedding).all():
+            problems["embedding is not finite: the frame is left out"] += 1
+        else:
+            usable.append((prediction, embedding))
+    if not usable:
+        return None
+    chosen = [prediction for prediction, _ in usable]
+    counts, confidence = zip(*(_output(prediction) for prediction in chosen), strict=True)
+    classes = max(len(row) for row in counts)
+    return Frames(
+        time_s=np.array([prediction.captured_at.ToNanoseconds() / 1e9 for prediction in chosen]),
+        embedding=np.stack([embedding for _, embedding in usable]),
+        novelty=np.array([_novelty(prediction) for prediction in chosen]),
+        inputs=np.array([_inputs(prediction) for prediction in chosen]),
+        counts=np.stack([np.pad(row, (0, classes - len(row))) for row in counts]),
+        confidence=np.array(confidence, np.float64),
+        ids=tuple(_name(prediction) for prediction in chosen),
+    )
+
+
+def exemplar(name: str, role: str) -> Exemplar:
+    """The frame that an id in `Frames.ids` names."""
+    frame_id, uri, offset, length = name.split(" ")
+    found = Exemplar(frame_id=frame_id, role=role)
+    if uri:
+        found.where.uri, found.where.offset, found.where.length = uri, int(offset), int(length)
+    return found
+
+
+def health_frame(frame: Frame) -> HealthFrame:
+    """A frame as camera health takes it."""
+    stats = frame.stats
+    edges = np.frombuffer(stats.edge_energy, "<f2")
+    return HealthFrame(
+        captured_s=frame.captured_at.ToNanoseconds() / 1e9,
+        received_s=frame.received_at.ToNanoseconds() / 1e9,
+        sequence=frame.sequence,
+        stream=frame.stream,
+        width=frame.width,
+        height=frame.height,
+        encoding=ImageEncoding.Name(frame.encoding),
+        n_bytes=stats.bytes,
+        sha256=frame.sha256,
+        brightness_mean=stats.brightness_mean,
+        brightness_p1=stats.brightness_p1,
+        brightness_p99=stats.brightness_p99,
+        saturation=stats.saturation,
+        contrast=stats.contrast,
+        sharpness=stats.sharpness,
+        cast_a=stats.cast_a,
+        cast_b=stats.cast_b,
+        edge_energy=(edges if edges.size == 48 else np.zeros(48)).astype(np.float32).reshape(6, 8),
+        thumbnail=_grey(stats.thumbnail_grey),
+    )
+
+
+def _embedding(prediction: Prediction) -> F32:
+    if not prediction.embedding:
+        return _NO_EMBEDDING
+    return np.frombuffer(prediction.embedding[: len(prediction.embedding) // 2 * 2], "<f2").astype(np.float32)
+
+
+def _name(prediction: Prediction) -> str:
+    """Id and place of the image; the statistics carry it along unread."""
+    where = prediction.where
+    return f"{prediction.frame_id} {where.uri} {where.offset} {where.length}"
+
+
+def _novelty(prediction: Prediction) -> float:
+    return prediction.outlier_score if prediction.HasField("outlier_score") else np.nan
+
+
+def _output(prediction: Prediction) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], float]:
+    """Detections of each class, and the mean score; of a classifier 1 for its class, and its probability."""
+    if prediction.WhichOneof("output") == "classes":
+        probabilities = np.frombuffer(prediction.classes.probabilities, "<f4")
+        if not probabilities.size:
+            return np.zeros(0, np.int64), np.nan
+        best = int(probabilities.argmax())
+        return np.bincount([best], minlength=best + 1), float(probabilities[best])
+    class_ids = np.frombuffer(prediction.detections.class_id, "<u2")
+    scores = np.frombuffer(prediction.detections.score, "<f4")
+    return np.bincount(class_ids).astype(np.int64), float(scores.mean()) if scores.size else np.nan
+
+
+def _inputs(prediction: Prediction) -> tuple[float, ...]:
+    """In the order of `stream.frames.INPUTS`; 0 means not known only where it cannot be a value."""
+    stats, width, height = prediction.stats, prediction.width, prediction.height
+    return (
+        width or np.nan,
+        height or np.nan,
+        stats.ratio or np.nan,
+        width * height or np.nan,
+        stats.brightness_mean,
+        stats.brightness_std,
+        stats.contrast,
+        stats.saturation,
+        stats.sharpness,
+        stats.entropy,
+        stats.cast_a,
+        stats.cast_b,
+        _inference_time(prediction),
+    )
+
+
+def _inference_time(prediction: Prediction) -> float:
+    """In s, in steps of a factor of two: the load of a machine moves it by less every minute, and that is no drift."""
+    if not prediction.latencies.HasField("infer"):
+        return np.nan
+    nanoseconds = max(prediction.latencies.infer.ToNanoseconds(), 1)
+    return float(2.0 ** round(math.log2(nanoseconds / 1e9)))
+
+
+def _grey(jpeg: bytes) -> Grey | None:
+    if not jpeg:
+        return None
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE)
+    return None if picture is None else np.asarray(picture, np.uint8)
