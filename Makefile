@@ -70,6 +70,10 @@ test-containers: setup  ## the tests against containers (needs Docker)
 bench: setup  ## measure; prints tables
 	$(BIN)/python -m tests.bench
 
+.PHONY: bench-drift
+bench-drift: setup  ## monitoring beside its targets and the customary monitor
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench drift
+
 .PHONY: lock
 lock:  ## resolve the dependencies anew (needs uv)
 	$(LOCK) --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt

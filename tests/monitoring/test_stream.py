@@ -1,5 +1,7 @@
 """A stream warms up, is quiet, names what changed, closes its alarms, and goes on exactly after a restart."""
 
+from pathlib import Path
+
 import bson
 import numpy as np
 import pytest
@@ -179,3 +181,10 @@ def test_plain_values_refuse_what_they_cannot_give_back():
     with pytest.raises(TypeError, match="set cannot be made plain"):
         to_plain({"a": {1, 2}})
     assert from_plain(to_plain((1, [2.5, None], b"x"))) == (1, [2.5, None], b"x")
+
+
+def test_the_example_of_the_documents_runs_and_finds_its_change(capsys: pytest.CaptureFixture[str]):
+    text = (Path(__file__).parents[2] / "docs" / "drift.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    exec(compile(code, "docs/drift.md", "exec"), {})
+    assert "changed by frame" in capsys.readouterr().out
