@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import chi2
 
 from cvops_monitoring.arrays import F32, F64, FloatArray
+from cvops_monitoring.sequential.bootstrap import correlation_time
 
 DAY_S = 86_400.0
 _HARMONICS = 2
-_RIDGE = 1e-3
+_ALPHA = 0.01
+"""Chance that a feature without a cycle gets one."""
 _HOURS_NEEDED = 18
 
 
@@ -44,10 +47,13 @@ def fit_daily_cycle(x_ref: FloatArray, time_s: FloatArray) -> DailyCycle:
         return DailyCycle(np.zeros((0, x.shape[1]), np.float32))
     waves = _waves(times)
     design = np.column_stack([np.ones(len(waves)), waves])
-    penalty = _RIDGE * len(waves) * np.eye(design.shape[1])
-    penalty[0, 0] = 0
-    solved = np.linalg.solve(design.T @ design + penalty, design.T @ x)
-    return DailyCycle(solved[1:].astype(np.float32))
+    solved = np.linalg.lstsq(design, x, rcond=None)[0]
+    residual = x - design @ solved
+    explained = (design[:, 1:] @ solved[1:]).var(0) / np.maximum(residual.var(0), 1e-12)
+    # A cycle that is not there would be added by its own noise: many small errors are a drift of their own.
+    independent = len(x) / correlation_time(residual)
+    certain = independent * explained > chi2.isf(_ALPHA, 2 * _HARMONICS)
+    return DailyCycle((solved[1:] * certain).astype(np.float32))
 
 
 def _filled(x: F64) -> F64:

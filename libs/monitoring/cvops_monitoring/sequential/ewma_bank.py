@@ -253,10 +253,14 @@ def _standard(values: F64, centre: F64, spread: F64) -> F64:
 
 
 def _covariance_distance(k: F32, self_terms: FloatArray | np.float32, second_moment: F32, frames: int) -> FloatArray:
-    """Squared Frobenius distance of weighted second moments k (..., d, d) to the reference, without the self terms."""
+    """Squared Frobenius distance of weighted second moments k (..., d, d) to the reference, without the self terms.
+
+    Scaled so that it varies as much after few frames as after many.
+    """
     total = 1 - (1 - COVARIANCE_RATE) ** frames
-    error = k / np.float32(total) - second_moment
-    return np.asarray(np.square(error).sum((-1, -2)) - self_terms / total**2)
+    error = k - np.float32(total) * second_moment
+    distance = np.square(error).sum((-1, -2)) - self_terms
+    return np.asarray(distance / (1 - (1 - COVARIANCE_RATE) ** (2 * frames)))
 
 
 def _artificial(y: F32, features: F32, block: int, n_effective: float, rng: np.random.Generator) -> F64:

@@ -13,6 +13,8 @@ from cvops_monitoring.stream.detector import Reading, State
 from cvops_monitoring.stream.frames import Frames
 
 SIGNAL = "embedding"
+_BANK_SHARE, _EVIDENCE_SHARE = 1.25, 5.0
+"""Run lengths of the two detectors for one of both together: evidence grows fast, so that it can wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ def calibrate_embedding(
     embedding: F32, arl: float, block: int, max_dims: int, rng: np.random.Generator
 ) -> EmbeddingReference:
     """Shares `arl` between the two detectors; raises TooFewFrames when there are too few."""
-    bank = calibrate(embedding, 2 * arl, rng, max_dims=max_dims, block=block)
+    bank = calibrate(embedding, _BANK_SHARE * arl, rng, max_dims=max_dims, block=block)
     # Frames that made the whitening lie closer to it than new ones do; those that did not stand for new ones.
     distances = squared_distance(bank.whitening(embedding[bank.held_out]))
-    threshold = log_threshold(distances, 2 * arl, block, rng)
+    threshold = log_threshold(distances, _EVIDENCE_SHARE * arl, block, rng)
     return EmbeddingReference(bank, conformal(distances), threshold)
 
 
