@@ -136,3 +136,31 @@ async def test_an_unknown_camera_is_named(settings):
             await drift.stub.GetDriftReport(request, metadata=drift.operator)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     assert "nowhere" in (refused.value.details() or "")
+
+
+async def test_a_rebalance_hands_cameras_over_without_a_lost_or_doubled_alarm(settings, camera_id):
+    rng = np.random.default_rng(4)
+    cameras = [f"{camera_id}-{i}" for i in range(6)]
+
+    def part(n: int, begin: int, **change: float) -> list:
+        batches = [predictions_of(quiet_frames(rng, n, BEGIN_S + begin, **change), camera) for camera in cameras]
+        return [each for moment in zip(*batches, strict=True) for each in moment]
+
+    async with running(settings) as first:
+        await first.feed(part(600, 0))
+        for camera in cameras:
+            await first.seen(camera, BEGIN_S + 599)
+        other = settings.model_copy(update={"keys": settings.keys.with_name("other.json")})
+        await first.feed(part(30, 600))  # the rebalance comes while these are in work
+        async with running(other) as second:
+            await first.feed(part(60, 630, shift=1.0))
+            for camera in cameras:
+                await second.seen(camera, BEGIN_S + 689)
+        await first.feed(part(60, 690, shift=1.0))
+        for camera in cameras:
+            status = await first.seen(camera, BEGIN_S + 749)
+            assert "embedding" in status.models[0].alarms
+            assert list(status.problems) == []
+    for camera in cameras:
+        opened = {e.event_id: e.signal for e in await told(settings, camera) if e.state == pb.DriftEvent.STATE_OPENED}
+        assert list(opened.values()).count("embedding") == 1
