@@ -73,6 +73,9 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
     assert ledger["stored"] == count
     # Frames left out after the last one that was sent are told with the next one.
     assert 0 <= report["sampled_out"] - ledger["sampled_out"] <= 2
+    (watched,) = platform.json("drift", "status", "road")
+    assert watched["models"][0]["model"]["name"] == "coco"
+    assert "problems" not in watched
     assert ledger["gaps"] == 0
     parts = ledger["stored"] + ledger["sampled_out"] + sum(ledger["rejected"].values()) + ledger["duplicates"]
     assert ledger["captured"] == parts + ledger["gaps"]

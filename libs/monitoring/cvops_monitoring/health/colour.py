@@ -1,7 +1,8 @@
 """Colour cast, and red and blue exchanged.
 
 Grey world (Buchsbaum 1980): the mean of a* and b* of a camera stays where it is. Exchanging red and blue leaves the
-saturation of every pixel as it is and turns b* round.
+saturation of every pixel exactly as it is, and nearly its brightness, while b* goes towards the other side: another
+white balance, other light and another scene change the saturation as well.
 """
 
 import math
@@ -11,9 +12,9 @@ from cvops_monitoring.health.frame import HealthFrame
 from cvops_monitoring.health.reference import Reference
 from cvops_monitoring.health.settings import HealthSettings
 
-_SAME_SATURATION = 0.15
-_TURNED = 0.3
-"""b* must come at least so far onto the other side, in units of what it was."""
+_SAME_SATURATION, _SAME_BRIGHTNESS = 0.05, 0.1
+_TURNED = 0.5
+"""b* must go at least so far towards the other side, in units of what it was."""
 
 
 def check_colour(reference: Reference, frame: HealthFrame, settings: HealthSettings) -> Verdicts:
@@ -33,8 +34,9 @@ def check_colour(reference: Reference, frame: HealthFrame, settings: HealthSetti
 
 def _is_swapped(reference: Reference, frame: HealthFrame) -> bool:
     same = abs(frame.saturation / max(reference.saturation, 1.0) - 1) < _SAME_SATURATION
-    turned = frame.cast_b * reference.cast_b < 0 and abs(frame.cast_b) > _TURNED * abs(reference.cast_b)
-    return same and turned
+    as_bright = abs(frame.brightness_mean / max(reference.brightness, 1.0) - 1) < _SAME_BRIGHTNESS
+    turned = (reference.cast_b - frame.cast_b) * reference.cast_b > _TURNED * reference.cast_b**2
+    return same and as_bright and turned
 
 
 def _hue(reference: Reference, frame: HealthFrame) -> str:

@@ -37,7 +37,7 @@ class Exposure:
 
     def _dark(self, frame: HealthFrame, now_s: float, settings: HealthSettings) -> Verdict:
         p99 = frame.brightness_p99
-        if p99 >= settings.dark_from_p99:
+        if p99 >= settings.dark_from_p99 and frame.brightness_mean >= settings.dark_from_mean:
             self.bright_s = now_s
         lately = self.bright_s is not None and now_s - self.bright_s <= settings.dark_within_s
         self.fell = p99 < settings.dark_p99 and (self.fell or lately)

@@ -1,7 +1,7 @@
 """Frames that arrive late, and clocks that are wrong.
 
-Received minus captured is compared with its mean in the first frames. A clock cannot be told from the way of a frame
-by one frame, but it can by two: a clock jumps between two frames of which the second arrives as fast as ever.
+Received minus captured is compared with its mean in the first frames. A clock cannot be told from the way of a frame by
+one frame, but it can by two: a clock jumps between two frames of which the second arrives as fast as ever.
 """
 
 import math

@@ -1,8 +1,8 @@
 """How one view is moved against another.
 
-Shift: phase correlation of contrast-normalised gradients with a Hann window (Kuglin and Hines 1975), 1 ms. Rotation
-and zoom: ORB key points (Rublee et al., ICCV 2011) and the similarity most of them agree on (RANSAC), 2-9 ms.
-Gradients, not luma: they are the same by day, at night and under a cloud.
+Shift: phase correlation of contrast-normalised gradients with a Hann window (Kuglin and Hines 1975), 1 ms. Rotation and
+zoom: ORB key points (Rublee et al., ICCV 2011) and the similarity most of them agree on (RANSAC), 2-9 ms. Gradients,
+not luma: they are the same by day, at night and under a cloud.
 """
 
 import math

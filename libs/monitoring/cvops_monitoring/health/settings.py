@@ -35,6 +35,7 @@ class HealthSettings:
         covered_s: for this time, in s.
         dark_p99: p99 of luma below which a picture that was bright seconds ago is dark, 0..255.
         dark_from_p99: what "bright seconds ago" means.
+        dark_from_mean: and the mean luma that it takes: headlights at night raise p99 for seconds, never the mean.
         dark_within_s: how many seconds, in s.
         dark_s: for this time, in s.
         black_p99: p99 below which a picture is black, whatever was before; for `covered_s`.
@@ -82,8 +83,9 @@ class HealthSettings:
     covered_share: float = 0.4
     covered_loss: float = 0.35
     covered_s: float = 10.0
-    dark_p99: float = 30.0
+    dark_p99: float = 50.0
     dark_from_p99: float = 60.0
+    dark_from_mean: float = 60.0
     dark_within_s: float = 10.0
     dark_s: float = 2.0
     black_p99: float = 12.0

@@ -2,8 +2,8 @@
 
 Compared is the energy of fine detail (.12-.30 cycles/px at 320x240) with that of coarser detail in the same place, in
 192 blocks, each against the reference; the median block decides. So light changes nothing, and people and cars do
-little as long as they hide less than half of the detail, where the share of the whole picture falls to a quarter when
-a person walks away.
+little as long as they hide less than half of the detail, where the share of the whole picture falls to a quarter when a
+person walks away.
 """
 
 import math
