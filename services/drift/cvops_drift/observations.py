@@ -40,14 +40,16 @@ def frames_of(predictions: Sequence[Prediction], dims: int | None, problems: Cou
     if not usable:
         return None
     chosen = [prediction for prediction, _ in usable]
-    counts, confidence = zip(*(_output(prediction) for prediction in chosen), strict=True)
-    classes = max(len(row) for row in counts)
+    found, confidence = zip(*(_output(prediction) for prediction in chosen), strict=True)
+    counts = np.zeros((len(chosen), max(len(row) for row in found)), np.int64)
+    for row, mine in zip(counts, found, strict=True):
+        row[: len(mine)] = mine
     return Frames(
         time_s=np.array([prediction.captured_at.ToNanoseconds() / 1e9 for prediction in chosen]),
         embedding=np.stack([embedding for _, embedding in usable]),
         novelty=np.array([_novelty(prediction) for prediction in chosen]),
         inputs=np.array([_inputs(prediction) for prediction in chosen]),
-        counts=np.stack([np.pad(row, (0, classes - len(row))) for row in counts]),
+        counts=counts,
         confidence=np.array(confidence, np.float64),
         ids=tuple(_name(prediction) for prediction in chosen),
     )

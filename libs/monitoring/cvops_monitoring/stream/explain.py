@@ -17,7 +17,8 @@ from cvops_monitoring.two_sample.ks import KsResult, ks_2samp
 _BINS = 12
 _LEAST = 16
 _STRONG_AUC = 0.9
-_SEED = 7
+_STRONGEST = 32
+_SEED, _DRAWS = 7, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def explain(reference: StreamReference, recent: Frames, signal: str, since_s: fl
         reference=bins_before / bins_before.sum(),
         present=bins_now / bins_now.sum(),
         ks=ks_2samp(before, now),
-        psi=divergences(bins_before, bins_now, np.random.default_rng(_SEED)).psi,
+        psi=divergences(bins_before, bins_now, np.random.default_rng(_SEED), draws=_DRAWS).psi,
         separation=apart,
     )
 
@@ -113,9 +114,12 @@ def _strangeness(reference: StreamReference, frames: Frames) -> F64:
 
 
 def _separation(reference: StreamReference, recent: Frames) -> Separation | None:
-    if len(recent) < _LEAST:
+    """In the strongest whitened directions, which is where the alarm looked."""
+    if len(recent) < _LEAST or reference.embedding is None:
         return None
-    return separation(reference.without_cycle(reference.sample).embedding, reference.without_cycle(recent).embedding)
+    whitening = reference.embedding.bank.whitening
+    before = whitening(reference.without_cycle(reference.sample).embedding)
+    return separation(before[:, :_STRONGEST], whitening(reference.without_cycle(recent).embedding)[:, :_STRONGEST])
 
 
 def _values(reference: StreamReference, frames: Frames, signal: str) -> F64:

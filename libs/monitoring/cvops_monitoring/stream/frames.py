@@ -65,7 +65,7 @@ def concatenate(parts: Sequence[Frames]) -> Frames:
     if len(parts) == 1:
         return parts[0]
     classes = max(part.counts.shape[1] for part in parts)
-    counts = [np.pad(part.counts, ((0, 0), (0, classes - part.counts.shape[1]))) for part in parts]
+    counts = [with_classes(part, classes).counts for part in parts]
     return Frames(
         time_s=np.concatenate([part.time_s for part in parts]),
         embedding=np.concatenate([part.embedding for part in parts]),

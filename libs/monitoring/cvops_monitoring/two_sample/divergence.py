@@ -40,7 +40,9 @@ class Divergences:
     chi_square: Divergence
 
 
-def divergences(reference_counts: I64, counts: I64, rng: np.random.Generator, alpha: float = 0.05) -> Divergences:
+def divergences(
+    reference_counts: I64, counts: I64, rng: np.random.Generator, alpha: float = 0.05, draws: int = _DRAWS
+) -> Divergences:
     """Compares two histograms over the same B classes.
 
     Null: both are drawn from one distribution, frames being independent.
@@ -50,6 +52,7 @@ def divergences(reference_counts: I64, counts: I64, rng: np.random.Generator, al
         counts: of the window.
         rng: for the null law.
         alpha: share of windows without change that exceed the threshold.
+        draws: of the null law; the p-value is no smaller than 1 / draws.
 
     Raises:
         WrongShape: different numbers of classes, or a histogram without frames.
@@ -58,7 +61,7 @@ def divergences(reference_counts: I64, counts: I64, rng: np.random.Generator, al
     if reference_counts.shape != counts.shape or n == 0 or reference_counts.sum() == 0:
         raise WrongShape(f"histograms {reference_counts.shape} and {counts.shape}: expected equal and not empty ones")
     seen = total > 0
-    drawn = rng.multivariate_hypergeometric(total[seen], n, _DRAWS, method="marginals")
+    drawn = rng.multivariate_hypergeometric(total[seen], n, draws, method="marginals")
     now = np.vstack([counts[seen], drawn])
     ref = total[seen] - now
     return Divergences(*(_judge(values, alpha) for values in (_psi(ref, now), _js(ref, now), _chi_square(ref, now))))
