@@ -1,6 +1,7 @@
 """The engines are real, start from nothing, and lose nothing acknowledged when they are killed."""
 
 import signal
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -93,3 +94,10 @@ def test_the_engines_of_the_run_answer(kafka_url: str, mongo_url: str, objects_u
     assert kafka_problem(kafka_url) is None
     assert mongo_problem(mongo_url) is None
     assert objects_url.startswith(("file:///", "s3://"))
+
+
+def test_kafka_formats_its_folder_whatever_its_id_begins_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begins_with_a_dash = uuid.UUID(bytes=b"\xf8" + bytes(15))
+    monkeypatch.setattr(uuid, "uuid4", lambda: begins_with_a_dash)
+    Kafka(tmp_path / "kafka", *free_ports(2)).command()
+    assert "cluster.id=-" in (tmp_path / "kafka" / "data" / "meta.properties").read_text()

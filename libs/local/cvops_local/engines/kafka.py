@@ -110,7 +110,8 @@ class Kafka:
         settings = self.folder / "format.properties"
         settings.write_text(self._properties(fresh))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._java(), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)]
+        # With "=": one id in 64 begins with "-", and would be taken for an option.
+        command = [*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(settings)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
             raise Unavailable(f"Kafka could not format {data}: {(done.stderr or done.stdout).strip()[-500:]}")
