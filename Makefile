@@ -4,7 +4,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-MYPYPATH := protos:libs/common:libs/vision:libs/monitoring:libs/bundles:libs/client:libs/local:libs/sim:services/ingest:services/inference:services/drift:services/trainer
+MYPYPATH := protos:libs/common:libs/vision:libs/monitoring:libs/bundles:libs/datasets:libs/training:libs/client:libs/local:libs/sim:services/ingest:services/inference:services/drift:services/labeling:services/trainer:services/alerting
 LOCK := uv pip compile --python-version 3.11 --generate-hashes --no-header --no-annotate
 PROTOS := $(wildcard protos/cvops_protos/v1/*.proto)
 
@@ -78,7 +78,7 @@ bench-drift: setup  ## monitoring beside its targets and the customary monitor
 lock:  ## resolve the dependencies anew (needs uv)
 	$(LOCK) --all-extras pyproject.toml requirements/build.in -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt requirements/build.in -o requirements/build.txt
-	for service in ingest inference drift trainer; do \
+	for service in ingest inference drift labeling trainer alerting; do \
 	  $(LOCK) --extra $$service -c requirements/dev.txt pyproject.toml -o requirements/$$service.txt || exit 1; done
 
 .PHONY: clean

@@ -8,11 +8,15 @@ from google.protobuf.message import DecodeError, Message
 
 from cvops_common.errors import BadRecord
 from cvops_common.ids import random_hex
+from cvops_protos.v1.alerting_pb2 import Episode, Incident
 from cvops_protos.v1.camera_pb2 import Camera, CameraStatus
 from cvops_protos.v1.drift_pb2 import DriftEvent, Feedback
 from cvops_protos.v1.frame_pb2 import Frame
+from cvops_protos.v1.labeling_pb2 import DatasetReleased, Label, Selection
 from cvops_protos.v1.model_pb2 import ModelReleased
 from cvops_protos.v1.prediction_pb2 import Prediction
+from cvops_protos.v1.project_pb2 import Project
+from cvops_protos.v1.training_pb2 import Rollout, TrainingRun
 
 CONTENT_TYPE = "application/protobuf"
 
@@ -40,6 +44,14 @@ EVENT_TYPES = (
     EventType("cvops.model-released.v1", ModelReleased, "model-released"),
     EventType("cvops.drift-event.v1", DriftEvent, "drift-events"),
     EventType("cvops.feedback.v1", Feedback, "feedback"),
+    EventType("cvops.project.v1", Project, "projects"),
+    EventType("cvops.selection.v1", Selection, "selections"),
+    EventType("cvops.label.v1", Label, "labels"),
+    EventType("cvops.dataset-released.v1", DatasetReleased, "dataset-released"),
+    EventType("cvops.training-run.v1", TrainingRun, "training-runs"),
+    EventType("cvops.rollout.v1", Rollout, "rollouts"),
+    EventType("cvops.incident.v1", Incident, "incidents"),
+    EventType("cvops.episode.v1", Episode, "episodes"),
 )
 _BY_NAME = {event.name: event for event in EVENT_TYPES}
 _BY_MESSAGE = {event.message: event for event in EVENT_TYPES}

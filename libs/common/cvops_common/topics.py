@@ -18,6 +18,14 @@ CAMERAS = "cameras"
 MODEL_RELEASED = "model-released"
 DRIFT_EVENTS = "drift-events"
 FEEDBACK = "feedback"
+PROJECTS = "projects"
+SELECTIONS = "selections"
+LABELS = "labels"
+DATASET_RELEASED = "dataset-released"
+TRAINING_RUNS = "training-runs"
+ROLLOUTS = "rollouts"
+INCIDENTS = "incidents"
+EPISODES = "episodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,14 @@ TOPICS = {
         Topic(DRIFT_EVENTS, "camera_id", retention_ms=365 * DAY_MS),
         Topic(CAMERAS, "camera_id", compacted=True),
         Topic(MODEL_RELEASED, "project/slot", compacted=True),
+        Topic(PROJECTS, "project", compacted=True),
+        Topic(LABELS, "camera_id", per_camera=True),
+        Topic(SELECTIONS, "selection_id", retention_ms=365 * DAY_MS),
+        Topic(DATASET_RELEASED, "project/name"),
+        Topic(TRAINING_RUNS, "run_id", retention_ms=365 * DAY_MS),
+        Topic(ROLLOUTS, "rollout_id", retention_ms=365 * DAY_MS),
+        Topic(INCIDENTS, "incident_id", retention_ms=365 * DAY_MS),
+        Topic(EPISODES, "episode_id", retention_ms=365 * DAY_MS),
     )
 }
 

@@ -26,7 +26,7 @@ from cvops_protos.v1 import prediction_pb2 as cvops__protos_dot_v1_dot_predictio
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63vops_protos/v1/model.proto\x12\x08\x63vops.v1\x1a cvops_protos/v1/prediction.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x03\n\rModelReleased\x12\x12\n\nrelease_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\t\x12,\n\x05stage\x18\x04 \x01(\x0e\x32\x1d.cvops.v1.ModelReleased.Stage\x12!\n\x05model\x18\x05 \x01(\x0b\x32\x12.cvops.v1.ModelRef\x12\x12\n\nbundle_uri\x18\x06 \x01(\t\x12\x0f\n\x07percent\x18\x07 \x01(\r\x12\x10\n\x08selector\x18\x08 \x01(\t\x12)\n\x08previous\x18\t \x01(\x0b\x32\x12.cvops.v1.ModelRefH\x00\x88\x01\x01\x12\x1b\n\x13previous_bundle_uri\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12/\n\x0breleased_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_SHADOW\x10\x01\x12\x10\n\x0cSTAGE_CANARY\x10\x02\x12\x12\n\x0eSTAGE_CHAMPION\x10\x03\x12\x15\n\x11STAGE_ROLLED_BACK\x10\x04\x12\x13\n\x0fSTAGE_WITHDRAWN\x10\x05\x42\x0b\n\t_previousb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63vops_protos/v1/model.proto\x12\x08\x63vops.v1\x1a cvops_protos/v1/prediction.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x04\n\rModelReleased\x12\x12\n\nrelease_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\t\x12,\n\x05stage\x18\x04 \x01(\x0e\x32\x1d.cvops.v1.ModelReleased.Stage\x12!\n\x05model\x18\x05 \x01(\x0b\x32\x12.cvops.v1.ModelRef\x12\x12\n\nbundle_uri\x18\x06 \x01(\t\x12\x0f\n\x07percent\x18\x07 \x01(\r\x12\x10\n\x08selector\x18\x08 \x01(\t\x12)\n\x08previous\x18\t \x01(\x0b\x32\x12.cvops.v1.ModelRefH\x00\x88\x01\x01\x12\x1b\n\x13previous_bundle_uri\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12/\n\x0breleased_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntakes_over\x18\r \x01(\t\x12\x12\n\nrollout_id\x18\x0e \x01(\t\"\x82\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTAGE_SHADOW\x10\x01\x12\x10\n\x0cSTAGE_CANARY\x10\x02\x12\x12\n\x0eSTAGE_CHAMPION\x10\x03\x12\x15\n\x11STAGE_ROLLED_BACK\x10\x04\x12\x13\n\x0fSTAGE_WITHDRAWN\x10\x05\x42\x0b\n\t_previousb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cvops_protos.v1.model_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELRELEASED']._serialized_start=109
-  _globals['_MODELRELEASED']._serialized_end=594
-  _globals['_MODELRELEASED_STAGE']._serialized_start=451
-  _globals['_MODELRELEASED_STAGE']._serialized_end=581
+  _globals['_MODELRELEASED']._serialized_end=634
+  _globals['_MODELRELEASED_STAGE']._serialized_start=491
+  _globals['_MODELRELEASED_STAGE']._serialized_end=621
 # @@protoc_insertion_point(module_scope)

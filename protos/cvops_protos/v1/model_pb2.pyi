@@ -65,6 +65,8 @@ class ModelReleased(_message.Message):
     PREVIOUS_BUNDLE_URI_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     RELEASED_AT_FIELD_NUMBER: _builtins.int
+    TAKES_OVER_FIELD_NUMBER: _builtins.int
+    ROLLOUT_ID_FIELD_NUMBER: _builtins.int
     release_id: _builtins.str
     """Identifies this release; a rollback is a release of its own."""
     project: _builtins.str
@@ -80,6 +82,12 @@ class ModelReleased(_message.Message):
     previous_bundle_uri: _builtins.str
     reason: _builtins.str
     """Why, in one sentence."""
+    takes_over: _builtins.str
+    """Slot whose cameras it takes over: where this release serves, that one does not. Empty: it serves beside all others;
+    a canary takes over "champion".
+    """
+    rollout_id: _builtins.str
+    """The rollout that made it. Empty: released by hand."""
     @_builtins.property
     def model(self) -> _prediction_pb2.ModelRef: ...
     @_builtins.property
@@ -103,10 +111,12 @@ class ModelReleased(_message.Message):
         previous_bundle_uri: _builtins.str = ...,
         reason: _builtins.str = ...,
         released_at: _timestamp_pb2.Timestamp | None = ...,
+        takes_over: _builtins.str = ...,
+        rollout_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_previous", b"_previous", "model", b"model", "previous", b"previous", "released_at", b"released_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous", b"_previous", "bundle_uri", b"bundle_uri", "model", b"model", "percent", b"percent", "previous", b"previous", "previous_bundle_uri", b"previous_bundle_uri", "project", b"project", "reason", b"reason", "release_id", b"release_id", "released_at", b"released_at", "selector", b"selector", "slot", b"slot", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous", b"_previous", "bundle_uri", b"bundle_uri", "model", b"model", "percent", b"percent", "previous", b"previous", "previous_bundle_uri", b"previous_bundle_uri", "project", b"project", "reason", b"reason", "release_id", b"release_id", "released_at", b"released_at", "rollout_id", b"rollout_id", "selector", b"selector", "slot", b"slot", "stage", b"stage", "takes_over", b"takes_over"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous: _TypeAlias = _typing.Literal["previous"]  # noqa: Y015
     _WhichOneofArgType__previous: _TypeAlias = _typing.Literal["_previous", b"_previous"]  # noqa: Y015

@@ -1,0 +1,1 @@
+"""Datasets: immutable versions of labelled images, and the formats of others."""

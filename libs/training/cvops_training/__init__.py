@@ -1,0 +1,1 @@
+"""Training: recipes, the loop, evaluation and export; usable without the service."""

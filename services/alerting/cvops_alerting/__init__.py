@@ -1,0 +1,1 @@
+"""The alerting service: incidents, deliveries, and the episodes of the loop."""

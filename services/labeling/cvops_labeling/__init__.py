@@ -1,0 +1,1 @@
+"""The labeling service: projects, the catalog of frames, tasks, labels and datasets."""
