@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from cvops_common.errors import BadRecord
 from cvops_common.ids import random_hex
-from cvops_protos.v1.alerting_pb2 import Episode, Incident
+from cvops_protos.v1.alerting_pb2 import Episode, Incident, LoopStatus
 from cvops_protos.v1.camera_pb2 import Camera, CameraStatus
 from cvops_protos.v1.drift_pb2 import DriftEvent, Feedback
 from cvops_protos.v1.frame_pb2 import Frame
@@ -52,6 +52,7 @@ EVENT_TYPES = (
     EventType("cvops.rollout.v1", Rollout, "rollouts"),
     EventType("cvops.incident.v1", Incident, "incidents"),
     EventType("cvops.episode.v1", Episode, "episodes"),
+    EventType("cvops.loop-status.v1", LoopStatus, "loop"),
 )
 _BY_NAME = {event.name: event for event in EVENT_TYPES}
 _BY_MESSAGE = {event.message: event for event in EVENT_TYPES}

@@ -26,6 +26,7 @@ TRAINING_RUNS = "training-runs"
 ROLLOUTS = "rollouts"
 INCIDENTS = "incidents"
 EPISODES = "episodes"
+LOOP = "loop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ TOPICS = {
         Topic(CAMERAS, "camera_id", compacted=True),
         Topic(MODEL_RELEASED, "project/slot", compacted=True),
         Topic(PROJECTS, "project", compacted=True),
+        Topic(LOOP, "project", compacted=True),
         Topic(LABELS, "camera_id", per_camera=True),
         Topic(SELECTIONS, "selection_id", retention_ms=365 * DAY_MS),
         Topic(DATASET_RELEASED, "project/name"),

@@ -26,7 +26,7 @@ from cvops_protos.v1 import drift_pb2 as cvops__protos_dot_v1_dot_drift__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63vops_protos/v1/alerting.proto\x12\x08\x63vops.v1\x1a\x1b\x63vops_protos/v1/drift.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x04\n\x08Incident\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.cvops.v1.Incident.State\x12/\n\x08severity\x18\x06 \x01(\x0e\x32\x1d.cvops.v1.DriftEvent.Severity\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0f\n\x07\x63\x61meras\x18\x08 \x03(\t\x12$\n\x06\x61larms\x18\t \x03(\x0b\x32\x14.cvops.v1.DriftEvent\x12\x0e\n\x06shared\x18\n \x03(\t\x12)\n\x05since\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x0f \x01(\t\x12\x0c\n\x04note\x18\x10 \x01(\t\x12\x12\n\nepisode_id\x18\x11 \x01(\t\x12\x10\n\x08revision\x18\x12 \x01(\x04\"o\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_FIRING\x10\x02\x12\x16\n\x12STATE_ACKNOWLEDGED\x10\x03\x12\x12\n\x0eSTATE_RESOLVED\x10\x04\"\x99\x07\n\x07\x45pisode\x12\x12\n\nepisode_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x13\n\x0bincident_id\x18\x03 \x01(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.cvops.v1.Episode.State\x12\x0f\n\x07\x63\x61meras\x18\x05 \x03(\t\x12\x10\n\x08left_out\x18\x06 \x03(\t\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65tected_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05steps\x18\x0c \x03(\x0b\x32\x16.cvops.v1.Episode.Step\x12\x0c\n\x04text\x18\r \x01(\t\x12\x0e\n\x06labels\x18\x0e \x01(\x04\x12\x15\n\rlabel_seconds\x18\x0f \x01(\x01\x12\x13\n\x0btrain_cpu_s\x18\x10 \x01(\x01\x12\x14\n\x0cselection_id\x18\x11 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x12 \x01(\t\x12\x0e\n\x06run_id\x18\x13 \x01(\t\x12\x12\n\nrollout_id\x18\x14 \x01(\t\x12\x14\n\x0cmodel_before\x18\x15 \x01(\t\x12\x13\n\x0bmodel_after\x18\x16 \x01(\t\x12\x10\n\x08revision\x18\x17 \x01(\x04\x1a]\n\x04Step\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\tsource_id\x18\x04 \x01(\t\"\xbf\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_SETTLING\x10\x01\x12\x13\n\x0fSTATE_SELECTING\x10\x02\x12\x12\n\x0eSTATE_LABELING\x10\x03\x12\x12\n\x0eSTATE_TRAINING\x10\x04\x12\x10\n\x0cSTATE_TRYING\x10\x05\x12\x14\n\x10STATE_CONFIRMING\x10\x06\x12\x13\n\x0fSTATE_RECOVERED\x10\x07\x12\x11\n\rSTATE_GAVE_UP\x10\x08\"`\n\x14ListIncidentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12(\n\x06states\x18\x02 \x03(\x0e\x32\x18.cvops.v1.Incident.State\x12\r\n\x05limit\x18\x03 \x01(\r\">\n\x15ListIncidentsResponse\x12%\n\tincidents\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Incident\")\n\x12GetIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\"F\n\x15\x43hangeIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"3\n\x11TestRoutesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\"<\n\x12TestRoutesResponse\x12&\n\ndeliveries\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Delivery\";\n\x15ListDeliveriesRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"@\n\x16ListDeliveriesResponse\x12&\n\ndeliveries\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Delivery\"\xaa\x01\n\x08\x44\x65livery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12\r\n\x05route\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\r\x12\x0e\n\x06\x61nswer\x18\x07 \x01(\t\x12&\n\x02\x61t\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x13ListEpisodesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\";\n\x14ListEpisodesResponse\x12#\n\x08\x65pisodes\x18\x01 \x03(\x0b\x32\x11.cvops.v1.Episode\"\'\n\x11GetEpisodeRequest\x12\x12\n\nepisode_id\x18\x01 \x01(\t\"/\n\x10PauseLoopRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x01(\t\"h\n\nLoopStatus\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x15\n\ropen_episodes\x18\x04 \x01(\r\x12\x16\n\x0e\x65pisodes_today\x18\x05 \x01(\r2\xcf\x03\n\x08\x41lerting\x12P\n\rListIncidents\x12\x1e.cvops.v1.ListIncidentsRequest\x1a\x1f.cvops.v1.ListIncidentsResponse\x12?\n\x0bGetIncident\x12\x1c.cvops.v1.GetIncidentRequest\x1a\x12.cvops.v1.Incident\x12J\n\x13\x41\x63knowledgeIncident\x12\x1f.cvops.v1.ChangeIncidentRequest\x1a\x12.cvops.v1.Incident\x12\x46\n\x0fResolveIncident\x12\x1f.cvops.v1.ChangeIncidentRequest\x1a\x12.cvops.v1.Incident\x12G\n\nTestRoutes\x12\x1b.cvops.v1.TestRoutesRequest\x1a\x1c.cvops.v1.TestRoutesResponse\x12S\n\x0eListDeliveries\x12\x1f.cvops.v1.ListDeliveriesRequest\x1a .cvops.v1.ListDeliveriesResponse2\xcf\x02\n\x04Loop\x12M\n\x0cListEpisodes\x12\x1d.cvops.v1.ListEpisodesRequest\x1a\x1e.cvops.v1.ListEpisodesResponse\x12<\n\nGetEpisode\x12\x1b.cvops.v1.GetEpisodeRequest\x1a\x11.cvops.v1.Episode\x12=\n\tPauseLoop\x12\x1a.cvops.v1.PauseLoopRequest\x1a\x14.cvops.v1.LoopStatus\x12>\n\nResumeLoop\x12\x1a.cvops.v1.PauseLoopRequest\x1a\x14.cvops.v1.LoopStatus\x12;\n\x07GetLoop\x12\x1a.cvops.v1.PauseLoopRequest\x1a\x14.cvops.v1.LoopStatusb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63vops_protos/v1/alerting.proto\x12\x08\x63vops.v1\x1a\x1b\x63vops_protos/v1/drift.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x04\n\x08Incident\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x0f\n\x07project\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.cvops.v1.Incident.State\x12/\n\x08severity\x18\x06 \x01(\x0e\x32\x1d.cvops.v1.DriftEvent.Severity\x12\r\n\x05title\x18\x07 \x01(\t\x12\x0f\n\x07\x63\x61meras\x18\x08 \x03(\t\x12$\n\x06\x61larms\x18\t \x03(\x0b\x32\x14.cvops.v1.DriftEvent\x12\x0e\n\x06shared\x18\n \x03(\t\x12)\n\x05since\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\n\n\x02\x62y\x18\x0f \x01(\t\x12\x0c\n\x04note\x18\x10 \x01(\t\x12\x12\n\nepisode_id\x18\x11 \x01(\t\x12\x10\n\x08revision\x18\x12 \x01(\x04\"o\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x10\n\x0cSTATE_FIRING\x10\x02\x12\x16\n\x12STATE_ACKNOWLEDGED\x10\x03\x12\x12\n\x0eSTATE_RESOLVED\x10\x04\"\xef\x07\n\x07\x45pisode\x12\x12\n\nepisode_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x13\n\x0bincident_id\x18\x03 \x01(\t\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.cvops.v1.Episode.State\x12\x0f\n\x07\x63\x61meras\x18\x05 \x03(\t\x12\x10\n\x08left_out\x18\x06 \x03(\t\x12)\n\x05since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65tected_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nded_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05steps\x18\x0c \x03(\x0b\x32\x16.cvops.v1.Episode.Step\x12\x0c\n\x04text\x18\r \x01(\t\x12\x0e\n\x06labels\x18\x0e \x01(\x04\x12\x15\n\rlabel_seconds\x18\x0f \x01(\x01\x12\x13\n\x0btrain_cpu_s\x18\x10 \x01(\x01\x12\x14\n\x0cselection_id\x18\x11 \x01(\t\x12\x17\n\x0f\x64\x61taset_version\x18\x12 \x01(\t\x12\x0e\n\x06run_id\x18\x13 \x01(\t\x12\x12\n\nrollout_id\x18\x14 \x01(\t\x12\x14\n\x0cmodel_before\x18\x15 \x01(\t\x12\x13\n\x0bmodel_after\x18\x16 \x01(\t\x12\x10\n\x08revision\x18\x17 \x01(\x04\x12\x19\n\x0cmap50_before\x18\x18 \x01(\x01H\x00\x88\x01\x01\x12\x18\n\x0bmap50_after\x18\x19 \x01(\x01H\x01\x88\x01\x01\x1a]\n\x04Step\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04what\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x11\n\tsource_id\x18\x04 \x01(\t\"\xbf\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATE_SETTLING\x10\x01\x12\x13\n\x0fSTATE_SELECTING\x10\x02\x12\x12\n\x0eSTATE_LABELING\x10\x03\x12\x12\n\x0eSTATE_TRAINING\x10\x04\x12\x10\n\x0cSTATE_TRYING\x10\x05\x12\x14\n\x10STATE_CONFIRMING\x10\x06\x12\x13\n\x0fSTATE_RECOVERED\x10\x07\x12\x11\n\rSTATE_GAVE_UP\x10\x08\x42\x0f\n\r_map50_beforeB\x0e\n\x0c_map50_after\"`\n\x14ListIncidentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12(\n\x06states\x18\x02 \x03(\x0e\x32\x18.cvops.v1.Incident.State\x12\r\n\x05limit\x18\x03 \x01(\r\">\n\x15ListIncidentsResponse\x12%\n\tincidents\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Incident\")\n\x12GetIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\"F\n\x15\x43hangeIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"3\n\x11TestRoutesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\"<\n\x12TestRoutesResponse\x12&\n\ndeliveries\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Delivery\";\n\x15ListDeliveriesRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\"@\n\x16ListDeliveriesResponse\x12&\n\ndeliveries\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Delivery\"\xaa\x01\n\x08\x44\x65livery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\x13\n\x0bincident_id\x18\x02 \x01(\t\x12\r\n\x05route\x18\x03 \x01(\t\x12\x0c\n\x04what\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x06 \x01(\r\x12\x0e\n\x06\x61nswer\x18\x07 \x01(\t\x12&\n\x02\x61t\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"5\n\x13ListEpisodesRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\";\n\x14ListEpisodesResponse\x12#\n\x08\x65pisodes\x18\x01 \x03(\x0b\x32\x11.cvops.v1.Episode\"\'\n\x11GetEpisodeRequest\x12\x12\n\nepisode_id\x18\x01 \x01(\t\"/\n\x10PauseLoopRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\n\n\x02\x62y\x18\x02 \x01(\t\"h\n\nLoopStatus\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06paused\x18\x02 \x01(\x08\x12\n\n\x02\x62y\x18\x03 \x01(\t\x12\x15\n\ropen_episodes\x18\x04 \x01(\r\x12\x16\n\x0e\x65pisodes_today\x18\x05 \x01(\r2\xcf\x03\n\x08\x41lerting\x12P\n\rListIncidents\x12\x1e.cvops.v1.ListIncidentsRequest\x1a\x1f.cvops.v1.ListIncidentsResponse\x12?\n\x0bGetIncident\x12\x1c.cvops.v1.GetIncidentRequest\x1a\x12.cvops.v1.Incident\x12J\n\x13\x41\x63knowledgeIncident\x12\x1f.cvops.v1.ChangeIncidentRequest\x1a\x12.cvops.v1.Incident\x12\x46\n\x0fResolveIncident\x12\x1f.cvops.v1.ChangeIncidentRequest\x1a\x12.cvops.v1.Incident\x12G\n\nTestRoutes\x12\x1b.cvops.v1.TestRoutesRequest\x1a\x1c.cvops.v1.TestRoutesResponse\x12S\n\x0eListDeliveries\x12\x1f.cvops.v1.ListDeliveriesRequest\x1a .cvops.v1.ListDeliveriesResponse2\xcf\x02\n\x04Loop\x12M\n\x0cListEpisodes\x12\x1d.cvops.v1.ListEpisodesRequest\x1a\x1e.cvops.v1.ListEpisodesResponse\x12<\n\nGetEpisode\x12\x1b.cvops.v1.GetEpisodeRequest\x1a\x11.cvops.v1.Episode\x12=\n\tPauseLoop\x12\x1a.cvops.v1.PauseLoopRequest\x1a\x14.cvops.v1.LoopStatus\x12>\n\nResumeLoop\x12\x1a.cvops.v1.PauseLoopRequest\x1a\x14.cvops.v1.LoopStatus\x12;\n\x07GetLoop\x12\x1a.cvops.v1.PauseLoopRequest\x1a\x14.cvops.v1.LoopStatusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,41 +38,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INCIDENT_STATE']._serialized_start=619
   _globals['_INCIDENT_STATE']._serialized_end=730
   _globals['_EPISODE']._serialized_start=733
-  _globals['_EPISODE']._serialized_end=1654
-  _globals['_EPISODE_STEP']._serialized_start=1367
-  _globals['_EPISODE_STEP']._serialized_end=1460
-  _globals['_EPISODE_STATE']._serialized_start=1463
-  _globals['_EPISODE_STATE']._serialized_end=1654
-  _globals['_LISTINCIDENTSREQUEST']._serialized_start=1656
-  _globals['_LISTINCIDENTSREQUEST']._serialized_end=1752
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=1754
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=1816
-  _globals['_GETINCIDENTREQUEST']._serialized_start=1818
-  _globals['_GETINCIDENTREQUEST']._serialized_end=1859
-  _globals['_CHANGEINCIDENTREQUEST']._serialized_start=1861
-  _globals['_CHANGEINCIDENTREQUEST']._serialized_end=1931
-  _globals['_TESTROUTESREQUEST']._serialized_start=1933
-  _globals['_TESTROUTESREQUEST']._serialized_end=1984
-  _globals['_TESTROUTESRESPONSE']._serialized_start=1986
-  _globals['_TESTROUTESRESPONSE']._serialized_end=2046
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=2048
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=2107
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=2109
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2173
-  _globals['_DELIVERY']._serialized_start=2176
-  _globals['_DELIVERY']._serialized_end=2346
-  _globals['_LISTEPISODESREQUEST']._serialized_start=2348
-  _globals['_LISTEPISODESREQUEST']._serialized_end=2401
-  _globals['_LISTEPISODESRESPONSE']._serialized_start=2403
-  _globals['_LISTEPISODESRESPONSE']._serialized_end=2462
-  _globals['_GETEPISODEREQUEST']._serialized_start=2464
-  _globals['_GETEPISODEREQUEST']._serialized_end=2503
-  _globals['_PAUSELOOPREQUEST']._serialized_start=2505
-  _globals['_PAUSELOOPREQUEST']._serialized_end=2552
-  _globals['_LOOPSTATUS']._serialized_start=2554
-  _globals['_LOOPSTATUS']._serialized_end=2658
-  _globals['_ALERTING']._serialized_start=2661
-  _globals['_ALERTING']._serialized_end=3124
-  _globals['_LOOP']._serialized_start=3127
-  _globals['_LOOP']._serialized_end=3462
+  _globals['_EPISODE']._serialized_end=1740
+  _globals['_EPISODE_STEP']._serialized_start=1420
+  _globals['_EPISODE_STEP']._serialized_end=1513
+  _globals['_EPISODE_STATE']._serialized_start=1516
+  _globals['_EPISODE_STATE']._serialized_end=1707
+  _globals['_LISTINCIDENTSREQUEST']._serialized_start=1742
+  _globals['_LISTINCIDENTSREQUEST']._serialized_end=1838
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=1840
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=1902
+  _globals['_GETINCIDENTREQUEST']._serialized_start=1904
+  _globals['_GETINCIDENTREQUEST']._serialized_end=1945
+  _globals['_CHANGEINCIDENTREQUEST']._serialized_start=1947
+  _globals['_CHANGEINCIDENTREQUEST']._serialized_end=2017
+  _globals['_TESTROUTESREQUEST']._serialized_start=2019
+  _globals['_TESTROUTESREQUEST']._serialized_end=2070
+  _globals['_TESTROUTESRESPONSE']._serialized_start=2072
+  _globals['_TESTROUTESRESPONSE']._serialized_end=2132
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=2134
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=2193
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=2195
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2259
+  _globals['_DELIVERY']._serialized_start=2262
+  _globals['_DELIVERY']._serialized_end=2432
+  _globals['_LISTEPISODESREQUEST']._serialized_start=2434
+  _globals['_LISTEPISODESREQUEST']._serialized_end=2487
+  _globals['_LISTEPISODESRESPONSE']._serialized_start=2489
+  _globals['_LISTEPISODESRESPONSE']._serialized_end=2548
+  _globals['_GETEPISODEREQUEST']._serialized_start=2550
+  _globals['_GETEPISODEREQUEST']._serialized_end=2589
+  _globals['_PAUSELOOPREQUEST']._serialized_start=2591
+  _globals['_PAUSELOOPREQUEST']._serialized_end=2638
+  _globals['_LOOPSTATUS']._serialized_start=2640
+  _globals['_LOOPSTATUS']._serialized_end=2744
+  _globals['_ALERTING']._serialized_start=2747
+  _globals['_ALERTING']._serialized_end=3210
+  _globals['_LOOP']._serialized_start=3213
+  _globals['_LOOP']._serialized_end=3548
 # @@protoc_insertion_point(module_scope)

@@ -235,6 +235,8 @@ class Episode(_message.Message):
     MODEL_BEFORE_FIELD_NUMBER: _builtins.int
     MODEL_AFTER_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    MAP50_BEFORE_FIELD_NUMBER: _builtins.int
+    MAP50_AFTER_FIELD_NUMBER: _builtins.int
     episode_id: _builtins.str
     project: _builtins.str
     incident_id: _builtins.str
@@ -253,6 +255,10 @@ class Episode(_message.Message):
     """Of the model before and of the new one, as "name:version"."""
     model_after: _builtins.str
     revision: _builtins.int
+    """Counts the changes, from 1."""
+    map50_before: _builtins.float
+    """Of the held-out new labels: mAP50 of the model before and of the candidate. Absent: not trained yet."""
+    map50_after: _builtins.float
     @_builtins.property
     def cameras(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Cameras whose world has changed and that are well themselves."""
@@ -301,12 +307,21 @@ class Episode(_message.Message):
         model_before: _builtins.str = ...,
         model_after: _builtins.str = ...,
         revision: _builtins.int = ...,
+        map50_before: _builtins.float | None = ...,
+        map50_after: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["detected_at", b"detected_at", "ended_at", b"ended_at", "opened_at", b"opened_at", "since", b"since", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_map50_after", b"_map50_after", "_map50_before", b"_map50_before", "detected_at", b"detected_at", "ended_at", b"ended_at", "map50_after", b"map50_after", "map50_before", b"map50_before", "opened_at", b"opened_at", "since", b"since", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "dataset_version", b"dataset_version", "detected_at", b"detected_at", "ended_at", b"ended_at", "episode_id", b"episode_id", "incident_id", b"incident_id", "label_seconds", b"label_seconds", "labels", b"labels", "left_out", b"left_out", "model_after", b"model_after", "model_before", b"model_before", "opened_at", b"opened_at", "project", b"project", "revision", b"revision", "rollout_id", b"rollout_id", "run_id", b"run_id", "selection_id", b"selection_id", "since", b"since", "state", b"state", "steps", b"steps", "text", b"text", "train_cpu_s", b"train_cpu_s", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_map50_after", b"_map50_after", "_map50_before", b"_map50_before", "cameras", b"cameras", "dataset_version", b"dataset_version", "detected_at", b"detected_at", "ended_at", b"ended_at", "episode_id", b"episode_id", "incident_id", b"incident_id", "label_seconds", b"label_seconds", "labels", b"labels", "left_out", b"left_out", "map50_after", b"map50_after", "map50_before", b"map50_before", "model_after", b"model_after", "model_before", b"model_before", "opened_at", b"opened_at", "project", b"project", "revision", b"revision", "rollout_id", b"rollout_id", "run_id", b"run_id", "selection_id", b"selection_id", "since", b"since", "state", b"state", "steps", b"steps", "text", b"text", "train_cpu_s", b"train_cpu_s", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__map50_after: _TypeAlias = _typing.Literal["map50_after"]  # noqa: Y015
+    _WhichOneofArgType__map50_after: _TypeAlias = _typing.Literal["_map50_after", b"_map50_after"]  # noqa: Y015
+    _WhichOneofReturnType__map50_before: _TypeAlias = _typing.Literal["map50_before"]  # noqa: Y015
+    _WhichOneofArgType__map50_before: _TypeAlias = _typing.Literal["_map50_before", b"_map50_before"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__map50_after) -> _WhichOneofReturnType__map50_after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__map50_before) -> _WhichOneofReturnType__map50_before | None: ...
 
 Global___Episode: _TypeAlias = Episode  # noqa: Y015
 
@@ -618,6 +633,11 @@ Global___PauseLoopRequest: _TypeAlias = PauseLoopRequest  # noqa: Y015
 
 @_typing.final
 class LoopStatus(_message.Message):
+    """Whether the platform may act by itself. Topic `loop` (compacted), key project, type `cvops.loop-status.v1`: labeling
+    begins no selection and releases no dataset of an episode, trainer begins no run of one and takes no step of a rollout
+    while it is paused.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     PROJECT_FIELD_NUMBER: _builtins.int
