@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cvops.cameras import Cameras
 from cvops.connection import Connection
 from cvops.drift import DriftMonitoring
+from cvops.loop import Loop
 from cvops.models import Models, ModelVersion
 from cvops.predictions import Inference, Predictions
 
@@ -39,7 +40,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        for name in ("cameras", "models", "inference", "drift"):
+        for name in ("cameras", "models", "inference", "drift", "loop"):
             if (part := self.__dict__.pop(name, None)) is not None:
                 part.close()
 
@@ -62,6 +63,11 @@ class Client:
     def drift(self) -> DriftMonitoring:
         """What has changed, and how every camera is doing."""
         return DriftMonitoring(self.connection)
+
+    @cached_property
+    def loop(self) -> Loop:
+        """Episodes, and the hand brake of the loop."""
+        return Loop(self.connection)
 
     def predict(
         self,

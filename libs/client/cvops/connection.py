@@ -31,7 +31,7 @@ class Connection:
     """Where the platform is and the key to it.
 
     Attributes:
-        ingest, inference, trainer, drift: gRPC addresses, host:port.
+        ingest, inference, trainer, drift, labeling, alerting: gRPC addresses, host:port.
         kafka: bootstrap servers, host:port[,host:port].
         keys: the key file of the platform, where it is on this machine.
         key: the API key in clear.
@@ -46,6 +46,8 @@ class Connection:
     key: str
     tls_ca: bytes | None = None
     drift: str = ""
+    labeling: str = ""
+    alerting: str = ""
 
     def __repr__(self) -> str:
         """Without the key."""
@@ -53,7 +55,7 @@ class Connection:
 
     @classmethod
     def find(cls, data_dir: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Connection":
-        """Reads CVOPS_INGEST, _INFERENCE, _TRAINER, _DRIFT, _KAFKA, _KEYS, _KEY and _TLS_CA, and then the data folder.
+        """Reads CVOPS_<SERVICE> of each, CVOPS_KAFKA, _KEYS, _KEY and _TLS_CA, and then the data folder.
 
         The key in the data folder is for the services of that folder: an address from the environment does not get it.
 
@@ -62,7 +64,7 @@ class Connection:
         """
         folder = data_dir or default_data_dir(environment)
         written = _written(folder)
-        services = ("ingest", "inference", "trainer", "drift")
+        services = ("ingest", "inference", "trainer", "drift", "labeling", "alerting")
         elsewhere = {service: environment.get(f"CVOPS_{service.upper()}", "") for service in services}
         addresses = {service: elsewhere[service] or written.get(service, {}).get("grpc", "") for service in services}
         if not any(addresses.values()):
@@ -80,7 +82,7 @@ class Connection:
         )
 
     def channel(self, service: str) -> grpc.Channel:
-        """A channel to "ingest", "inference", "trainer" or "drift".
+        """A channel to a service by name, e.g. "ingest".
 
         Raises:
             ConnectionFailed: it is not known where that service is.

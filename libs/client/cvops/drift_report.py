@@ -5,18 +5,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
+from cvops.report_style import STYLE
 from cvops_protos.v1.drift_pb2 import DriftEvent, DriftReport, EvidencePoint, Histogram
 
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1080px;padding:0 1em;color:#1c2733;background:#fff}
-h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em;border-bottom:1px solid #dde3ea}
-table{border-collapse:collapse}td,th{text-align:left;padding:.25em 1em .25em 0;vertical-align:top}
-.grid{display:flex;flex-wrap:wrap;gap:16px}figure{margin:0}figcaption{font-size:13px;color:#526170}
-.critical{color:#b3261e;font-weight:600}.warning{color:#a15c00;font-weight:600}.info{color:#526170}
-details{margin:.2em 0}summary{cursor:pointer}ul{margin:.3em 0 .6em}
-.views{position:relative;width:320px}.views img{width:320px;display:block}
-.views img+img{position:absolute;left:0;top:0;opacity:.5}.views:hover img+img{opacity:1}
-"""
 _NOW, _BEFORE, _LIMIT = "#0b6bcb", "#9aa7b4", "#b3261e"
 _WIDTH, _HEIGHT = 1040, 260
 _LINES = 6
@@ -39,7 +30,7 @@ def page_of(report: DriftReport, now: datetime) -> str:
     ]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>drift of {escape(status.camera_id)}</title>'
-        f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+        f"<style>{STYLE}</style><body>{''.join(parts)}</body></html>\n"
     )
 
 

@@ -15,6 +15,8 @@ PLUGINS = "cvops.commands"
 _COMMANDS = {
     "camera": "cvops.cli.camera:camera",
     "drift": "cvops.cli.drift:drift",
+    "episode": "cvops.cli.loop:episode",
+    "loop": "cvops.cli.loop:loop",
     "model": "cvops.cli.model:model",
     "predict": "cvops.cli.predict:predict",
     "push": "cvops.cli.push:push",
@@ -26,7 +28,9 @@ _HELP = {
     "dlq": "Look at records that could not be handled, and give them another try.",
     "doctor": "Check this machine and the platform on it; say the cure for what is wrong.",
     "drift": "See what has changed: cameras at a glance, reports with evidence, accepted views.",
+    "episode": "Look at episodes: from a drift to its cure.",
     "key": "Make, list and revoke API keys.",
+    "loop": "Pause and resume what the platform does by itself.",
     "model": "Import models, release them to cameras, roll back.",
     "model.import": "Make a bundle of a foreign ONNX file and upload it.",
     "predict": "Ask a released model about an IMAGE (JPEG, PNG or WebP).",
