@@ -103,7 +103,8 @@ def _time_line(episode: Episode) -> str:
             f'<td style="color:{colour}">{escape(step.what.replace("_", " "))}<td>{escape(step.text)}'
         )
     height = _LANE * len(lanes) + 24
-    scale = f'<text x="100" y="{height - 2}" font-size="12" fill="#526170">the change</text>' + (
+    scale = (
+        f'<text x="100" y="{height - 2}" font-size="12" fill="#526170">the change</text>'
         f'<text x="{_WIDTH}" y="{height - 2}" font-size="12" text-anchor="end" fill="#526170">'
         f"{span / 1e9:.0f} s later</text>"
     )

@@ -125,6 +125,36 @@ def export(context: Context, scenario: str, folder: Path, form: str) -> None:
 
 
 @sim.command()
+@click.argument("truth", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--project", default="default", show_default=True, help="Whose tasks.")
+@click.option("--classes", help="Classes that are labelled: a file with a name a line, or names with commas.")
+@click.option("--map", "renamed", multiple=True, metavar="TRUTH=CLASS", help="Rename a class, e.g. van=car.")
+@click.option("--for", "for_s", type=float, help="Stop after so many seconds.  [default: at Ctrl-C]")
+@command
+def oracle(
+    context: Context, truth: Path, project: str, classes: str | None, renamed: tuple[str, ...], for_s: float | None
+) -> None:
+    """Label tasks of the platform from TRUTH, which `cvops sim run` is writing: people who know everything."""
+    import time
+
+    from cvops_sim.objects.kinds import CLASSES
+    from cvops_sim.oracle import TruthFollower, label_tasks
+
+    end_s = time.monotonic() + (for_s if for_s is not None else float("inf"))
+    with context.client() as client, TruthFollower(truth) as truths:
+        done = label_tasks(
+            client,
+            truths,
+            project=project,
+            classes=_names(classes) if classes else CLASSES,
+            renamed=dict(_pair(each) for each in renamed),
+            stop=lambda: time.monotonic() > end_s,
+        )
+    answer = {"labelled": done.labelled, "skipped": done.skipped}
+    context.answer(answer, lambda: context.console.print(f"{done.labelled} frames labelled, {done.skipped} skipped"))
+
+
+@sim.command()
 @click.argument("truth", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.argument("predictions", type=click.File())
 @click.option(

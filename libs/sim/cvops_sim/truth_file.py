@@ -20,7 +20,8 @@ class TruthWriter:
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("w")
+        # A line a frame is written at once, so that an oracle can follow.
+        self._file = self._path.open("w", buffering=1)
         return self
 
     def __exit__(self, *_: object) -> None:
