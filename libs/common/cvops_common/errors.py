@@ -8,6 +8,7 @@
     │   ├── BadBundle       a model file or bundle that is broken or not supported
     │   ├── NotFound        the thing named does not exist
     │   ├── AlreadyExists   the thing named exists
+    │   ├── Conflict        somebody else changed the thing since the caller saw it
     │   ├── Unauthenticated no key, or one that is not known
     │   └── Forbidden       the key is known and its role does not allow this
     └── Unavailable         an engine or a service is away or full; sending it again later can help
@@ -76,6 +77,12 @@ class AlreadyExists(Rejected):
     """The thing named exists already."""
 
     reason = "already_exists"
+
+
+class Conflict(Rejected):
+    """Somebody else changed the thing since the caller saw it; look at it again."""
+
+    reason = "conflict"
 
 
 class Unauthenticated(Rejected):

@@ -13,6 +13,7 @@ from cvops_common.app import GrpcService
 from cvops_common.errors import (
     AlreadyExists,
     BadArgument,
+    Conflict,
     CvopsError,
     Forbidden,
     NotFound,
@@ -30,6 +31,7 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _STATUS: tuple[tuple[type[CvopsError], grpc.StatusCode], ...] = (
     (NotFound, grpc.StatusCode.NOT_FOUND),
     (AlreadyExists, grpc.StatusCode.ALREADY_EXISTS),
+    (Conflict, grpc.StatusCode.ABORTED),
     (Unauthenticated, grpc.StatusCode.UNAUTHENTICATED),
     (Forbidden, grpc.StatusCode.PERMISSION_DENIED),
     (Rejected, grpc.StatusCode.INVALID_ARGUMENT),

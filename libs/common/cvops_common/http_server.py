@@ -16,6 +16,7 @@ from cvops_common.app import App, HttpRoute
 from cvops_common.errors import (
     AlreadyExists,
     BadArgument,
+    Conflict,
     CvopsError,
     Forbidden,
     NotFound,
@@ -32,6 +33,7 @@ log = logger(__name__)
 _STATUS: tuple[tuple[type[CvopsError], int], ...] = (
     (NotFound, 404),
     (AlreadyExists, 409),
+    (Conflict, 409),
     (Unauthenticated, 401),
     (Forbidden, 403),
     (Rejected, 400),
