@@ -397,6 +397,8 @@ class Annotation(_message.Message):
     TRACK_ID_FIELD_NUMBER: _builtins.int
     IGNORE_FIELD_NUMBER: _builtins.int
     CROWD_FIELD_NUMBER: _builtins.int
+    OUTLINE_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique in the label."""
     class_name: _builtins.str
@@ -417,6 +419,12 @@ class Annotation(_message.Message):
     def mask(self) -> Global___Annotation.Mask: ...
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def outline(self) -> _containers.RepeatedCompositeFieldContainer[Global___Annotation.Polygon]:
+        """Beside a box: the outline of its object in one or more parts, or its mask."""
+
+    @_builtins.property
+    def area(self) -> Global___Annotation.Mask: ...
     def __init__(
         self,
         *,
@@ -431,15 +439,21 @@ class Annotation(_message.Message):
         track_id: _builtins.int | None = ...,
         ignore: _builtins.bool = ...,
         crowd: _builtins.bool = ...,
+        outline: _abc.Iterable[Global___Annotation.Polygon] | None = ...,
+        area: Global___Annotation.Mask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_track_id", b"_track_id", "box", b"box", "mask", b"mask", "point", b"point", "polygon", b"polygon", "polyline", b"polyline", "shape", b"shape", "track_id", b"track_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_area", b"_area", "_track_id", b"_track_id", "area", b"area", "box", b"box", "mask", b"mask", "point", b"point", "polygon", b"polygon", "polyline", b"polyline", "shape", b"shape", "track_id", b"track_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_track_id", b"_track_id", "attributes", b"attributes", "box", b"box", "class_name", b"class_name", "crowd", b"crowd", "id", b"id", "ignore", b"ignore", "mask", b"mask", "point", b"point", "polygon", b"polygon", "polyline", b"polyline", "shape", b"shape", "track_id", b"track_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area", b"_area", "_track_id", b"_track_id", "area", b"area", "attributes", b"attributes", "box", b"box", "class_name", b"class_name", "crowd", b"crowd", "id", b"id", "ignore", b"ignore", "mask", b"mask", "outline", b"outline", "point", b"point", "polygon", b"polygon", "polyline", b"polyline", "shape", b"shape", "track_id", b"track_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__area: _TypeAlias = _typing.Literal["area"]  # noqa: Y015
+    _WhichOneofArgType__area: _TypeAlias = _typing.Literal["_area", b"_area"]  # noqa: Y015
     _WhichOneofReturnType__track_id: _TypeAlias = _typing.Literal["track_id"]  # noqa: Y015
     _WhichOneofArgType__track_id: _TypeAlias = _typing.Literal["_track_id", b"_track_id"]  # noqa: Y015
     _WhichOneofReturnType_shape: _TypeAlias = _typing.Literal["box", "polygon", "point", "polyline", "mask"]  # noqa: Y015
     _WhichOneofArgType_shape: _TypeAlias = _typing.Literal["shape", b"shape"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__area) -> _WhichOneofReturnType__area | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__track_id) -> _WhichOneofReturnType__track_id | None: ...
     @_typing.overload
