@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cvops.cameras import Cameras
 from cvops.connection import Connection
 from cvops.drift import DriftMonitoring
+from cvops.labeling import Labeling
 from cvops.loop import Loop
 from cvops.models import Models, ModelVersion
 from cvops.predictions import Inference, Predictions
@@ -40,7 +41,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        for name in ("cameras", "models", "inference", "drift", "loop"):
+        for name in ("cameras", "models", "inference", "drift", "labeling", "loop"):
             if (part := self.__dict__.pop(name, None)) is not None:
                 part.close()
 
@@ -63,6 +64,11 @@ class Client:
     def drift(self) -> DriftMonitoring:
         """What has changed, and how every camera is doing."""
         return DriftMonitoring(self.connection)
+
+    @cached_property
+    def labeling(self) -> Labeling:
+        """Projects, frames, tasks, labels and datasets."""
+        return Labeling(self.connection)
 
     @cached_property
     def loop(self) -> Loop:

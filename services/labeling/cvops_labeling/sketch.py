@@ -1,0 +1,34 @@
+"""A picture in 64 bytes: embeddings projected to few dimensions, so that distances between frames survive.
+
+Source of the projection: Johnson and Lindenstrauss 1984; with 32 dimensions distances are kept within about 18 %.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+DIMENSIONS = 32
+
+
+def sketch(embedding: NDArray[np.float16] | NDArray[np.float32]) -> bytes:
+    """The projection of one embedding (D,) as float16, little endian; empty when it is not finite."""
+    values = np.asarray(embedding, np.float32)
+    if not values.size or not np.isfinite(values).all():
+        return b""
+    with np.errstate(over="ignore"):
+        projected = np.clip(values @ _projection(values.size), -65504, 65504)
+    return bytes(projected.astype("<f2").tobytes())
+
+
+def read_sketch(data: bytes) -> NDArray[np.float32] | None:
+    """float32 (32,), or None when there is none."""
+    return np.frombuffer(data, "<f2").astype(np.float32) if len(data) == 2 * DIMENSIONS else None
+
+
+@lru_cache(maxsize=16)
+def _projection(size: int) -> NDArray[np.float32]:
+    """(D, 32), the same in every process for ever."""
+    rng = np.random.Generator(np.random.PCG64(size))
+    drawn: NDArray[np.float32] = (rng.standard_normal((size, DIMENSIONS)) / np.sqrt(DIMENSIONS)).astype(np.float32)
+    return drawn
