@@ -1,115 +1,121 @@
-"""The scene, the detector made for it, and the comparison with the truth."""
+"""The parts of the demo that need no platform: stories, endings, the time line, the chart, the broken model."""
 
-import io
-from pathlib import Path
+from dataclasses import replace
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
-from cvops_bundles.bundle import Bundle, open_bundle
-from cvops_bundles.detections import Detections, detections_of
-from cvops_bundles.importing import import_onnx
-from cvops_bundles.options import ImportOptions, ModelFormat, Preprocessing
-from cvops_bundles.session import open_session, run_of
-from cvops_bundles.verify import verify_bundle
-from cvops_bundles.write import write_bundle
-from cvops_local.demo.agreement import Agreement, agree, iou
-from cvops_local.demo.detector import write_detector
-from cvops_local.demo.picture import write_picture
-from cvops_local.demo.scene import CLASSES, SCENE_WH, Scene, Truth
-from cvops_vision.letterbox import fill
+from cvops_common.projects import parse
+from cvops_local.cli import SCENARIOS
+from cvops_local.demo.accuracy_chart import Sample, chart
+from cvops_local.demo.outcome import Ending, complaints
+from cvops_local.demo.preparation import fair_weather, project_file
+from cvops_local.demo.story import CHANGED, CLASSES, STORIES, TURNED
+from cvops_local.demo.telling import Telling
+from cvops_protos.v1.alerting_pb2 import Episode, Incident
 
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("bundle")
-    write_detector(folder / "squares.onnx")
-    options = ImportOptions(
-        name="squares", format=ModelFormat.DECODED, classes=CLASSES,
-        preprocessing=Preprocessing(scale=1 / 255), score_threshold=0.5,
-    )  # fmt: skip
-    return open_bundle(write_bundle(import_onnx(folder / "squares.onnx", options), folder).path)
+GOOD = Ending(
+    recovered=True, episodes=1, trained_on=CHANGED, told_faulty=[TURNED], rolled_back=False, champion_kept=True
+)
+QUIET = replace(GOOD, recovered=False, episodes=0, trained_on=[])
 
 
-def detect(bundle: Bundle, images: list[NDArray[np.uint8]]) -> list[Detections]:
-    spec = bundle.spec
-    assert spec.detection is not None
-    width, height = spec.input.network_wh
-    batch = np.zeros((len(images), height, width, 3), np.uint8)
-    placements = [fill(image, slot, spec.input.resize) for image, slot in zip(images, batch, strict=True)]
-    outputs = run_of(open_session(bundle.model_bytes()))(batch)
-    columns = (outputs["boxes"], outputs["scores"], outputs["class_ids"])
-    return [
-        detections_of(spec.detection, boxes, scores, class_ids, placement)
-        for boxes, scores, class_ids, placement in zip(*columns, placements, strict=True)
-    ]
+class TestStories:
+    def test_the_command_offers_all_of_them(self):
+        assert set(SCENARIOS) == set(STORIES)
+
+    @pytest.mark.parametrize("name", SCENARIOS)
+    def test_nothing_happens_before_its_moment(self, name):
+        story = STORIES[name]
+        scenario = story.scenario(45.0, seed=3)
+        assert {each.camera_id for each in scenario.cameras} >= {*CHANGED, TURNED}
+        starts = [each.start_s for many in scenario.occurrences.values() for each in many]
+        assert len(starts) >= len(story.effects)
+        assert all(start >= 45.0 for start in starts)
+
+    def test_the_seed_changes_the_traffic_and_not_the_fleet(self):
+        one, two = (STORIES["snow"].scenario(45.0, seed) for seed in (1, 2))
+        assert [each.camera.seed for each in one.cameras] == [each.camera.seed for each in two.cameras]
+        assert one.hour != two.hour
 
 
-def as_jpeg(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    packed = io.BytesIO()
-    Image.fromarray(image).save(packed, format="JPEG", quality=85)
-    return np.asarray(Image.open(packed).convert("RGB"))
+class TestComplaints:
+    def test_a_closed_loop_has_none(self):
+        assert complaints(STORIES["snow"], GOOD, 0.7, 0.1, 0.65) == []
+
+    @pytest.mark.parametrize(
+        ("ending", "accuracy", "word"),
+        [
+            (replace(GOOD, recovered=False), (0.7, 0.1, 0.65), "did not close"),
+            (replace(GOOD, episodes=2), (0.7, 0.1, 0.65), "2 episodes"),
+            (GOOD, (0.7, 0.65, 0.7), "no harm"),
+            (GOOD, (0.7, 0.1, 0.3), "not back"),
+            (GOOD, (0.7, 0.1, float("nan")), "not back"),
+            (replace(GOOD, told_faulty=[]), (0.7, 0.1, 0.65), "nobody was told"),
+            (replace(GOOD, trained_on=[*CHANGED, TURNED]), (0.7, 0.1, 0.65), "trained on"),
+        ],
+    )
+    def test_what_a_cure_must_not_miss(self, ending, accuracy, word):
+        assert word in " ".join(complaints(STORIES["snow"], ending, *accuracy))
+
+    def test_where_nothing_is_to_be_learned_an_episode_is_one_too_many(self):
+        assert complaints(STORIES["camera-turned"], QUIET, 0.7, 0.7, 0.7) == []
+        assert "nothing is to be learned" in " ".join(complaints(STORIES["camera-turned"], GOOD, 0.7, 0.7, 0.7))
+
+    def test_a_broken_candidate_must_go(self):
+        assert "rolled back" in " ".join(complaints(STORIES["bad-model"], QUIET, 0.7, 0.7, 0.7))
+        story, gone = STORIES["bad-model"], replace(QUIET, rolled_back=True)
+        assert complaints(story, gone, 0.7, 0.7, 0.7) == []
+        assert "champion" in " ".join(
+            complaints(story, replace(gone, champion_kept=False), 0.7, 0.7, 0.7)
+        )
 
 
-def test_the_detector_finds_nearly_all_and_invents_nearly_nothing_after_jpeg(bundle: Bundle) -> None:
-    total = Agreement()
-    for seed in range(6):
-        scene = Scene(seed)
-        pairs = [scene.frame(index) for index in range(0, 80, 8)]
-        for (_, truth), seen in zip(pairs, detect(bundle, [as_jpeg(image) for image, _ in pairs]), strict=True):
-            total += agree(truth, seen.boxes_xyxy, seen.class_ids)
-    assert total.found + total.missed == 240
-    assert total.recall >= 0.98, total
-    assert total.precision >= 0.98, total
+class _Platform:
+    """What the time line asks: the answers of a client, given by the test."""
+
+    def __init__(self, episodes, incidents):
+        self.loop = self.alerting = self
+        self._episodes, self._incidents = episodes, incidents
+
+    def episodes(self):
+        return self._episodes
+
+    def incidents(self):
+        return self._incidents
 
 
-def test_the_detector_sees_nothing_on_an_empty_road(bundle: Bundle) -> None:
-    road = np.random.default_rng(0).integers(90, 150, (SCENE_WH[1], SCENE_WH[0], 1), np.uint8)
-    (seen,) = detect(bundle, [np.repeat(road, 3, axis=2)])
-    assert len(seen.scores) == 0
+def test_the_time_line_tells_each_thing_once():
+    episode = Episode(episode_id="e", steps=[Episode.Step(what="alarm", text="a"), Episode.Step(what="run", text="b")])
+    incident = Incident(incident_id="i", kind="camera", cameras=[TURNED], state=Incident.STATE_FIRING, title="turned")
+    telling = Telling()
+    for _ in range(2):
+        telling.listen(_Platform([episode], [incident]))
+    assert [(line.who, line.text) for line in telling.lines] == [("incident", "turned"), ("training", "b")]
+    assert telling.camera_incidents(TURNED) == [incident]
+    incident.state = Incident.STATE_RESOLVED
+    telling.listen(_Platform([episode], [incident]))
+    assert telling.lines[-1].text == "resolved: turned"
 
 
-def test_its_bundle_takes_any_batch_and_proves_its_parity(bundle: Bundle) -> None:
-    assert bundle.spec.max_batch is None
-    assert verify_bundle(bundle).passed
+def test_the_chart_holds_both_lines_and_what_happened():
+    samples = [Sample(100.0 + i, 0.7 - 0.01 * i, 0.7, 8.0) for i in range(20)]
+    page = chart(samples, [(105.0, "the <change>"), (10.0, "long ago")])
+    assert page.count("<polyline") == 3
+    assert "the &lt;change&gt;" in page
+    assert "long ago" not in page
+    assert chart(samples[:1], []) == ""
 
 
-def test_the_same_seed_gives_the_same_scene_and_things_move() -> None:
-    image, truth = Scene(3).frame(7)
-    again, _ = Scene(3).frame(7)
-    _, later = Scene(3).frame(8)
-    assert np.array_equal(image, again)
-    assert (np.abs(truth.boxes_xyxy - later.boxes_xyxy)[:, 0] > 0).all()
-    assert not np.array_equal(image, Scene(4).frame(7)[0])
+def test_the_project_of_the_demo_is_a_good_one(tmp_path):
+    path = project_file(tmp_path)
+    project = parse(path.read_text(), path.name)
+    assert tuple(project.classes) == CLASSES
 
 
-def test_everything_stays_inside_the_image() -> None:
-    boxes = np.concatenate([Scene(1).frame(index)[1].boxes_xyxy for index in range(0, 600, 3)])
-    assert boxes.min() >= 0
-    assert boxes[:, 2].max() <= SCENE_WH[0]
-    assert boxes[:, 3].max() <= SCENE_WH[1]
-
-
-def test_agreement_counts_each_detection_once_and_wants_the_right_class() -> None:
-    truth = Truth(np.array([[0, 0, 10, 10], [50, 50, 60, 60]], np.float32), np.array([0, 1], np.int32))
-    boxes = np.array([[0, 0, 10, 10], [1, 1, 11, 11], [50, 50, 60, 60]], np.float32)
-    counts = agree(truth, boxes, np.array([0, 0, 2]))
-    assert counts == Agreement(found=1, missed=1, invented=2)
-    assert (counts.recall, round(counts.precision, 3)) == (0.5, 0.333)
-    assert Agreement().recall == Agreement().precision == 1.0
-
-
-def test_iou_of_known_boxes() -> None:
-    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
-    assert iou(boxes[0], boxes) == pytest.approx([1.0, 1 / 3, 0.0])
-
-
-def test_the_picture_shows_its_boxes(tmp_path: Path) -> None:
-    image, truth = Scene(0).frame(0)
-    write_picture(tmp_path / "seen.png", image, truth.boxes_xyxy, np.ones(4, np.float32), truth.class_ids, zoom=2)
-    picture = np.asarray(Image.open(tmp_path / "seen.png"))
-    assert picture.shape == (480, 640, 3)
-    left, top = (2 * truth.boxes_xyxy[0, :2]).astype(int)
-    assert tuple(picture[top + 5, left]) == (255, 255, 0)
+def test_fair_weather_is_labelled_and_split_by_moment():
+    scenario = STORIES["snow"].scenario(45.0, 1)
+    stills = fair_weather(scenario.cameras[:1], 10.0)
+    first = next(stills)
+    assert first.split == "train"
+    assert first.image[:2] == b"\xff\xd8"
+    assert {each.class_name for each in first.annotations} <= set(CLASSES)

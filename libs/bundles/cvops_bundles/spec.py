@@ -145,6 +145,8 @@ class BundleSpec:
         metrics: measured values, by name.
         lineage: what it was made of, e.g. `run`, `dataset`, `parent`.
         note: one sentence for people.
+        temperature: that the logits were divided by, so that a score is the probability of being right; it is in the
+            graph already.
 
     Raises:
         BadBundle: the fields contradict each other.
@@ -164,6 +166,7 @@ class BundleSpec:
     gates: tuple[Gate, ...] = ()
     lineage: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    temperature: float = 1.0
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

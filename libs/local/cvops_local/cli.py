@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
@@ -21,6 +22,8 @@ from cvops_local.up import run_up
 from cvops_local.usage import Usage
 
 P = ParamSpec("P")
+
+SCENARIOS = ("snow", "fog", "night-ir", "camera-turned", "firmware-swap", "bad-model")
 
 
 def _common(command: Callable[P, None]) -> Callable[P, None]:
@@ -103,32 +106,66 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:
 
 @click.command()
 @_common
+@click.option("--scenario", "name", default="snow", show_default=True, help=f"One of {', '.join(SCENARIOS)}.")
+@click.option("--seed", default=1, show_default=True, help="Which traffic passes.")
+@click.option("--from-scratch", is_flag=True, help="Train the champion first, about two minutes.")
+@click.option("--keep", is_flag=True, help="Keep the platform's folder.  [default: removed, unless --data-dir]")
 @click.option(
-    "--picture",
+    "--report",
     type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("cvops-demo.png"),
+    default=Path("cvops-demo.html"),
     show_default=True,
-    help="Where the last picture with its boxes goes.",
+    help="Where the page of the episode goes.",
 )
-def demo(data_dir: Path | None, as_json: bool, picture: Path) -> None:
-    """Run the main job on this machine, from camera to prediction, and check it.
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Write an SVG picture of the screen.")
+def demo(
+    data_dir: Path | None,
+    as_json: bool,
+    name: str,
+    seed: int,
+    from_scratch: bool,
+    keep: bool,
+    report: Path,
+    picture: Path | None,
+) -> None:
+    """Close the loop on this machine: the world changes, and the accuracy that was lost comes back by itself.
 
-    Starts a platform of its own in a folder that is removed at the end (or in --data-dir), makes a detector and four
-    moving scenes on the spot, pushes them as cameras and compares every prediction with the truth. Exit status 0 only
-    when each frame has exactly one prediction, in order, the objects are found, and the ledger balances.
+    Starts a platform of its own and six simulated road cameras with a model that knows fair weather. Then something
+    happens to some of them. The platform notices, tells, picks frames, gets labels, trains, tries the candidate on part
+    of the fleet and promotes it, or leaves things alone where nothing is to be learned. Exit status 0 only when it
+    ended as it must.
+
+    \b
+    snow            two cameras snowed in, a third turned by the wind
+    fog             fog .6 instead
+    night-ir        infrared instead
+    camera-turned   only the wind: a camera incident, and no training
+    firmware-swap   red and blue exchanged by new firmware: a camera incident, and no training
+    bad-model       a broken candidate is tried and must be rolled back
     """
-    from cvops_local.demo.main_job import run_demo, summary
+    from cvops_local.demo.champion import shipped, train_champion
+    from cvops_local.demo.run import DemoOptions, run_demo
+    from cvops_local.demo.screen import summary
+    from cvops_local.demo.story import STORIES
 
+    if name not in STORIES:
+        raise click.BadParameter(
+            f"{name!r} is not known: expected one of {', '.join(STORIES)}", param_hint="--scenario"
+        )
     console = Console(highlight=False, soft_wrap=True, stderr=_wants_json(as_json))
-    result = run_demo(data_dir, picture, console)
+    if keep and data_dir is None:
+        data_dir = Path(f"cvops-demo-{name}")
+    with tempfile.TemporaryDirectory(prefix="cvops-champion-") as folder:
+        champion = train_champion(Path(folder), console) if from_scratch else shipped()
+        result = run_demo(DemoOptions(STORIES[name], seed, champion, data_dir, report, picture), console)
     if _wants_json(as_json):
         _print_json(asdict(result))
     else:
-        console.print(summary(result, picture))
+        console.print(summary(result, report))
     for complaint in result.complaints:
         console.print(f"[red]{complaint}[/]")
     if not result.complaints:
-        console.print("[green]everything held[/]")
+        console.print("[green]it ended as it must[/]")
     sys.exit(1 if result.complaints else 0)
 
 

@@ -1,0 +1,154 @@
+"""`cvops demo`: a fleet whose world changes, and a platform that notices, learns and recovers, all by itself."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from cvops import Client, Connection
+from cvops.episode_report import page_of
+from cvops_common.errors import Unavailable
+from cvops_local.demo import platform as own
+from cvops_local.demo.accuracy_chart import chart
+from cvops_local.demo.course import CHANGE_S, Course
+from cvops_local.demo.outcome import Outcome
+from cvops_local.demo.preparation import PROJECT, fair_weather, project_file, serve_champion
+from cvops_local.demo.scoreboard import Scoreboard
+from cvops_local.demo.screen import Screen
+from cvops_local.demo.story import CHANGED, CLASSES, RENAMED, TURNED, Story
+from cvops_local.folder import DataDir
+from cvops_sim.scenario import Scenario
+
+_FIRST_FRAMES_S = 60.0
+_LOOK_S = 1.0
+_PICTURE_WIDTH = 132
+_OTHER_HOUR = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """How the demo is run.
+
+    Attributes:
+        story: what happens.
+        seed: of the traffic.
+        champion: bundle that serves at the begin.
+        data_dir: of the platform; None: a folder that is removed at the end.
+        report: where the HTML page goes.
+        picture: where an SVG picture of the screen goes; None: nowhere.
+    """
+
+    story: Story
+    seed: int
+    champion: Path
+    data_dir: Path | None
+    report: Path
+    picture: Path | None
+
+
+def run_demo(options: DemoOptions, console: Console) -> Outcome:
+    """Starts a platform and six cameras, lets the world change, and watches until it has ended.
+
+    Raises:
+        Unavailable: the platform does not become ready, or no camera sends.
+        CvopsError: a call of the preparation failed.
+    """
+    console.print(f"[bold]{options.story.name}[/]: {options.story.doc}")
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cvops-demo-")))
+        data = own.folder_of(options.data_dir, str(scratch))
+        scenario = options.story.scenario(CHANGE_S, options.seed)
+        console.print("[bold]$ cvops up[/]  [dim]# Kafka, MongoDB and six services[/]")
+        ready_s = stack.enter_context(own.platform(data))
+        console.print(f"  ready in {ready_s:.0f} s", style="dim")
+        client = stack.enter_context(Client(Connection.find(data.path, {})))
+        champion = _prepare(client, data, scenario, options.champion, scratch, console)
+        truth = data.path / "truth.jsonl"
+        truth.unlink(missing_ok=True)
+        cameras = tuple(mounted.camera_id for mounted in scenario.cameras)
+        script = scratch / f"{scenario.name}.yaml"
+        script.write_text(options.story.yaml(CHANGE_S, options.seed))
+        console.print(f"[bold]$ cvops sim run {script.name}[/]  [dim]# {len(cameras)} cameras, live[/]")
+        stack.enter_context(_fleet(data, script, truth))
+        board = stack.enter_context(Scoreboard(client.connection.kafka, truth, cameras, CLASSES, RENAMED))
+        others = tuple(camera for camera in cameras if camera not in (*CHANGED, TURNED))
+        course = Course(client, board, options.story, champion, _first_frame(truth), scratch, options.champion, others)
+        _watch(course, options, console)
+        _write_report(course, options.report)
+        return course.outcome(options.seed)
+
+
+def _prepare(client: Client, data: DataDir, scenario: Scenario, bundle: Path, scratch: Path, console: Console) -> str:
+    """The project, the champion, and what its team has labelled so far; gives the champion's "name:version"."""
+    own.run(data, "apply", "-f", str(project_file(scratch)))
+    console.print("[bold]$ cvops apply -f project.yaml[/]")
+    champion = serve_champion(client, bundle)
+    console.print(f"[bold]$ cvops model release {champion}[/]  [dim]# trained in fair weather[/]")
+    with console.status("labelled frames of fair weather"):
+        taken = client.labeling.import_images(PROJECT, fair_weather(scenario.cameras, _OTHER_HOUR))
+    console.print(f"[bold]$ cvops label import[/]  [dim]# {taken.images} labelled frames of fair weather[/]")
+    return champion
+
+
+@contextmanager
+def _fleet(data: DataDir, script: Path, truth: Path) -> Iterator[None]:
+    """The cameras and the people who label, as processes of their own."""
+    mapping = [part for old, new in RENAMED.items() for part in ("--map", f"{old}={new}")]
+    commands = {
+        "fleet.log": ("sim", "run", str(script), "--truth", str(truth)),
+        "oracle.log": ("sim", "oracle", str(truth), "--classes", ",".join(CLASSES), *mapping),
+    }
+    with ExitStack() as stack:
+        for name, command in commands.items():
+            log = stack.enter_context((data.path / name).open("ab"))
+            stack.callback(own.stop, own.start(data, log, *command))
+        yield
+
+
+def _first_frame(truth: Path) -> float:
+    """When the first camera had a frame, s since the epoch."""
+    deadline_s = time.monotonic() + _FIRST_FRAMES_S
+    while not truth.exists() or not truth.stat().st_size:
+        if time.monotonic() > deadline_s:
+            raise Unavailable("no camera has sent a frame: look into fleet.log of the data folder")
+        time.sleep(0.05)
+    return time.time()
+
+
+def _watch(course: Course, options: DemoOptions, console: Console) -> None:
+    begin_ns = int(course.began_s * 1e9)
+    with Screen(console, begin_ns) as screen:
+        over = False
+        while not over:
+            over = course.look(time.time())
+            screen.update(course.telling.lines, course.standings, _rate(course))
+            time.sleep(_LOOK_S)
+    final = screen.picture(course.telling.lines, course.standings, _rate(course))
+    if console.is_terminal:
+        console.print(final)
+    if options.picture is not None:
+        recorder = Console(record=True, width=_PICTURE_WIDTH, file=StringIO(), force_terminal=True, highlight=False)
+        recorder.print(final)
+        recorder.save_svg(str(options.picture), title=f"cvops demo --scenario {options.story.name}")
+
+
+def _rate(course: Course) -> float:
+    return course.board.count / max(time.time() - course.began_s, 1.0)
+
+
+def _write_report(course: Course, path: Path) -> None:
+    """The page of the episode with the accuracy that only the demo knows; of no episode there is none."""
+    if not course.telling.episodes:
+        return
+    episode = course.telling.episodes[-1]
+    marks = [(course.changed_s, "the change")]
+    shown = {"selection": "labels", "dataset": "training", "canary": "canary", "champion": "promoted"}
+    marks += [(step.at.ToNanoseconds() / 1e9, shown[step.what]) for step in episode.steps if step.what in shown]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page_of(episode, datetime.now(UTC), [chart(course.samples, marks)]), encoding="utf-8")

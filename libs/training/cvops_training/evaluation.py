@@ -1,0 +1,188 @@
+"""How good detections are: COCO's average precision, and what frames and thresholds say."""
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from cvops_training.examples import Example
+from cvops_training.recipe import Found
+
+_MOST = 100
+_IOU = 0.5
+_THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How good a model is on some examples.
+
+    Attributes:
+        images: how many.
+        objects: that count.
+        map50: mean over classes of the average precision at IoU .50; nan: no object.
+        map: over IoU .50 to .95.
+        ap50: by class name, only of classes with objects.
+        class_objects: objects of each of these.
+        f1: (images,) at the threshold: of each image, 1 where nothing is there and nothing found.
+        best_threshold: score with the highest mean F1 of an image, and that F1.
+        best_f1: see there.
+        boxes: mean detections of an image at the threshold.
+        keys: of the images, in the order of `f1`.
+    """
+
+    images: int
+    objects: int
+    map50: float
+    map: float
+    ap50: Mapping[str, float]
+    class_objects: Mapping[str, int]
+    f1: NDArray[np.float64]
+    best_threshold: float
+    best_f1: float
+    boxes: float
+    keys: tuple[str, ...]
+
+
+def evaluate(
+    examples: Sequence[Example], found: Sequence[Found], classes: Sequence[str], *, threshold: float = 0.3
+) -> Evaluation:
+    """Compares detections with labels; what is to be ignored is neither asked for nor held against anybody.
+
+    Args:
+        examples: with truth.
+        found: detections, one entry an example.
+        classes: names by id.
+        threshold: score from which a detection counts for `f1` and `boxes`.
+    """
+    precision = _precision(examples, found, len(classes))
+    known = {name: precision[:, number] for number, name in enumerate(classes) if (precision[:, number] > -1).any()}
+    per_image = np.array(
+        [[f1_of(example, one, at) for at in _THRESHOLDS] for example, one in zip(examples, found, strict=True)]
+    )
+    per_image = per_image.reshape(-1, len(_THRESHOLDS))
+    mean = per_image.mean(axis=0) if len(per_image) else np.zeros(len(_THRESHOLDS))
+    best = int(mean.argmax())
+    return Evaluation(
+        images=len(examples),
+        objects=int(sum((~example.ignore).sum() for example in examples)),
+        map50=float(np.mean([values[0] for values in known.values()])) if known else float("nan"),
+        map=float(np.mean([values.mean() for values in known.values()])) if known else float("nan"),
+        ap50={name: float(values[0]) for name, values in known.items()},
+        class_objects={name: _objects(examples, number) for number, name in enumerate(classes) if name in known},
+        f1=np.array([f1_of(example, one, threshold) for example, one in zip(examples, found, strict=True)]),
+        best_threshold=float(_THRESHOLDS[best]),
+        best_f1=float(mean[best]),
+        boxes=float(np.mean([(one.scores >= threshold).sum() for one in found])) if found else 0.0,
+        keys=tuple(example.key for example in examples),
+    )
+
+
+def f1_of(example: Example, found: Found, threshold: float) -> float:
+    """F1 of one image at IoU .50, best scores matched first; 1 where nothing is there and nothing is found."""
+    right, wrong, missed = matches(example, found, threshold)
+    total = 2 * right + wrong + missed
+    return 2 * right / total if total else 1.0
+
+
+def matches(example: Example, found: Found, threshold: float) -> tuple[int, int, int]:
+    """Detections that are right, that are wrong, and objects that are missed, of one image."""
+    strong = found.scores >= threshold
+    hit = correct(example, Found(found.boxes[strong], found.scores[strong], found.class_ids[strong]))
+    right, wrong = int((hit == 1).sum()), int((hit == 0).sum())
+    return right, wrong, int((~example.ignore).sum()) - right
+
+
+def correct(example: Example, found: Found) -> NDArray[np.int64]:
+    """Of each detection 1: right, 0: wrong, -1: on something to be ignored, or a second box of an object is wrong."""
+    hit = np.zeros(len(found.scores), np.int64)
+    truth, ignored = example.boxes[~example.ignore], example.boxes[example.ignore]
+    ids = example.class_ids[~example.ignore]
+    overlaps = iou(found.boxes, truth)
+    beside = iou(found.boxes, ignored).max(axis=1, initial=0.0)
+    taken = np.zeros(len(truth), np.bool_)
+    for at in np.argsort(-found.scores, kind="stable"):
+        open_to = np.where(taken | (ids != found.class_ids[at]), 0.0, overlaps[at])
+        if len(open_to) and open_to.max() >= _IOU:
+            taken[int(open_to.argmax())] = True
+            hit[at] = 1
+        elif beside[at] >= 0.3:
+            hit[at] = -1
+    return hit
+
+
+def iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
+    corner = np.maximum(a[:, None, :2], b[None, :, :2])
+    sides = np.clip(np.minimum(a[:, None, 2:], b[None, :, 2:]) - corner, 0, None)
+    inside = sides[..., 0] * sides[..., 1]
+    area_a, area_b = ((each[:, 2] - each[:, 0]) * (each[:, 3] - each[:, 1]) for each in (a, b))
+    union = area_a[:, None] + area_b[None] - inside
+    return np.asarray(inside / np.maximum(union, 1e-9), np.float64)
+
+
+def _objects(examples: Sequence[Example], class_id: int) -> int:
+    return int(sum(((example.class_ids == class_id) & ~example.ignore).sum() for example in examples))
+
+
+def _precision(examples: Sequence[Example], found: Sequence[Found], classes: int) -> NDArray[np.float64]:
+    """Average precision (IoU, class); -1: the class has no object."""
+    dataset = _dataset(examples, classes)
+    detections = [
+        {"image_id": number, "category_id": int(class_id) + 1, "bbox": _xywh(box), "score": float(score)}
+        for number, one in enumerate(found, 1)
+        for box, score, class_id in zip(one.boxes, one.scores, one.class_ids, strict=True)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = dataset
+        truth.createIndex()
+        if detections:
+            said = truth.loadRes(detections)
+        else:
+            said = COCO()
+            said.dataset = dataset | {"annotations": []}
+            said.createIndex()
+        evaluation = COCOeval(truth, said, "bbox")
+        evaluation.params.maxDets = [_MOST]
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    raw = evaluation.eval["precision"][:, :, :, 0, 0]  # (IoU, recall, class)
+    return np.asarray(np.where((raw > -1).all(axis=1), raw.mean(axis=1), -1.0), np.float64)
+
+
+def _dataset(examples: Sequence[Example], classes: int) -> dict[str, Any]:
+    annotations: list[dict[str, Any]] = []
+    for number, example in enumerate(examples, 1):
+        for box, class_id, ignored in zip(example.boxes, example.class_ids, example.ignore, strict=True):
+            left, top, width, height = _xywh(box)
+            # What is ignored stands for every class: COCO forgives detections on a crowd of their own class only.
+            for category in range(1, classes + 1) if ignored else (int(class_id) + 1,):
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": number,
+                        "category_id": category,
+                        "bbox": [left, top, width, height],
+                        "area": width * height,
+                        "iscrowd": int(ignored),
+                    }
+                )
+    return {
+        "info": {},
+        "images": [{"id": number} for number in range(1, len(examples) + 1)],
+        "annotations": annotations,
+        "categories": [{"id": number, "name": str(number)} for number in range(1, classes + 1)],
+    }
+
+
+def _xywh(box: NDArray[np.float32]) -> list[float]:
+    left, top, right, bottom = (float(edge) for edge in box)
+    return [left, top, right - left, bottom - top]

@@ -1,0 +1,144 @@
+"""Gates: what a candidate has to show before it may be tried on a camera. Pure numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cvops_bundles.spec import Gate
+from cvops_training.evaluation import Evaluation
+
+_RESAMPLES = 2000
+_LEAST_OBJECTS = 10
+_CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is asked for; see the release section of a project.
+
+    Attributes:
+        most_clean_loss: of mAP50 on what the champion knew.
+        least_gain: of mAP50 on the held-out new labels, over the champion and over it with its best threshold.
+        most_class_loss: of AP50 of any one class or slice on what the champion knew.
+        most_latency_ratio: candidate's time for one image over the champion's.
+    """
+
+    most_clean_loss: float = 0.05
+    least_gain: float = 0.02
+    most_class_loss: float = 0.10
+    most_latency_ratio: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One model on every set.
+
+    Attributes:
+        new: held-out new labels; None: there are none.
+        clean: what was known before; None: nothing was.
+        slices: regression slices, by name.
+        latency_ms: of one image.
+    """
+
+    new: Evaluation | None
+    clean: Evaluation | None
+    slices: Mapping[str, Evaluation]
+    latency_ms: float
+
+
+def judge(candidate: Judged, champion: Judged, limits: Limits) -> tuple[Gate, ...]:
+    """Every gate with its number and limit. Small sets decide by their mean and say how sure they are."""
+    gates: list[Gate] = []
+    if candidate.new is not None and champion.new is not None:
+        gates += _of_new(candidate.new, champion.new, limits)
+    if candidate.clean is not None and champion.clean is not None:
+        loss = champion.clean.map50 - candidate.clean.map50
+        gates.append(
+            Gate(
+                "clean",
+                bool(loss <= limits.most_clean_loss),
+                loss,
+                limits.most_clean_loss,
+                f"mAP50 on what was known {champion.clean.map50:.3f} -> {candidate.clean.map50:.3f} "
+                f"({candidate.clean.images} images)",
+            )
+        )
+        gates += _of_classes(candidate.clean, champion.clean, limits)
+    for name in sorted(candidate.slices.keys() & champion.slices.keys()):
+        loss = champion.slices[name].map50 - candidate.slices[name].map50
+        text = f"mAP50 on slice {name} {champion.slices[name].map50:.3f} -> {candidate.slices[name].map50:.3f}"
+        gates.append(
+            Gate(f"slice:{name}", not loss > limits.most_class_loss, _finite(loss), limits.most_class_loss, text)
+        )
+    ratio = candidate.latency_ms / max(champion.latency_ms, 1e-6)
+    gates.append(
+        Gate(
+            "latency",
+            ratio <= limits.most_latency_ratio,
+            ratio,
+            limits.most_latency_ratio,
+            f"{candidate.latency_ms:.1f} ms an image, the champion takes {champion.latency_ms:.1f} ms",
+        )
+    )
+    return tuple(gates)
+
+
+def _of_new(candidate: Evaluation, champion: Evaluation, limits: Limits) -> list[Gate]:
+    gain = candidate.map50 - champion.map50
+    sure = _lower_bound(candidate.f1 - champion.f1)
+    over_threshold = float(candidate.f1.mean()) - champion.best_f1
+    return [
+        Gate(
+            "gain",
+            bool(gain >= limits.least_gain),
+            _finite(gain),
+            limits.least_gain,
+            f"mAP50 on {candidate.images} held-out new images {champion.map50:.3f} -> {candidate.map50:.3f}; F1 of an "
+            f"image rises by at least {sure:+.3f} ({_CONFIDENCE:.0%} sure)",
+        ),
+        Gate(
+            "threshold",
+            bool(over_threshold >= limits.least_gain),
+            over_threshold,
+            limits.least_gain,
+            f"F1 of an image {candidate.f1.mean():.3f}, the champion with its best threshold "
+            f"({champion.best_threshold:.2f}) has {champion.best_f1:.3f}",
+        ),
+        Gate(
+            "collapse",
+            bool(candidate.boxes > 0 and (champion.objects == 0 or candidate.boxes <= _many(candidate))),
+            candidate.boxes,
+            _many(candidate),
+            f"{candidate.boxes:.1f} boxes an image, {candidate.objects / max(candidate.images, 1):.1f} objects",
+        ),
+    ]
+
+
+def _many(evaluation: Evaluation) -> float:
+    return 3.0 * evaluation.objects / max(evaluation.images, 1) + 3.0
+
+
+def _of_classes(candidate: Evaluation, champion: Evaluation, limits: Limits) -> list[Gate]:
+    gates = []
+    for name in sorted(champion.ap50):
+        if champion.class_objects[name] < _LEAST_OBJECTS:
+            continue  # so few that no number can speak for the class
+        loss = champion.ap50[name] - candidate.ap50.get(name, 0.0)
+        text = f"AP50 of {name} {champion.ap50[name]:.3f} -> {candidate.ap50.get(name, 0.0):.3f}"
+        gates.append(Gate(f"class:{name}", bool(loss <= limits.most_class_loss), loss, limits.most_class_loss, text))
+    return gates
+
+
+def _lower_bound(differences: NDArray[np.float64]) -> float:
+    """One-sided bootstrap bound of a mean over images."""
+    if not len(differences):
+        return 0.0
+    random = np.random.default_rng(0)
+    means = random.choice(differences, (_RESAMPLES, len(differences))).mean(axis=1)
+    return float(np.quantile(means, 1 - _CONFIDENCE))
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else 0.0

@@ -1,0 +1,128 @@
+"""The recipe `detector-tiny`."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cvops_bundles.spec import DetectionSpec, InputSpec, Task
+from cvops_training.errors import TrainingFailed
+from cvops_training.examples import Example
+from cvops_training.params import LoopParams
+from cvops_training.recipe import as_input
+from cvops_training.recipes.detector_tiny.graph import CANDIDATES, Graph
+from cvops_training.recipes.detector_tiny.network import EMBEDDING, STRIDE, Network, normalised
+from cvops_training.recipes.detector_tiny.targets import Targets, targets_of
+from cvops_vision.letterbox import Interpolation, Resize, ResizeRule
+
+_INPUT = InputSpec(192, 320, Resize(ResizeRule.LETTERBOX_TOP_LEFT, Interpolation.ANTIALIASED))
+_DETECTION = DetectionSpec(score_threshold=0.05, iou_threshold=0.55, class_aware=True, max_candidates=CANDIDATES)
+_GAIN, _OFFSET = (0.85, 1.18), 0.15
+_HUBER = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Input float (N, 3, H, W) and targets."""
+
+    pictures: torch.Tensor
+    targets: Targets
+
+
+class DetectorTiny:
+    """A centre-point detector of 201,000 parameters for pictures of 320 x 192 px."""
+
+    name = "detector-tiny"
+    task = Task.DETECT
+    licences = ("Apache-2.0",)
+
+    def defaults(self, *, fine_tune: bool) -> LoopParams:
+        """Half a minute for a fine-tune, one and a half from nothing, of one core."""
+        if fine_tune:
+            return LoopParams()
+        return LoopParams(steps=518, learning_rate=4e-3, warm_up=0.15, freeze_norm=False)
+
+    def input_spec(self) -> InputSpec:
+        """320 x 192 px."""
+        return _INPUT
+
+    def detection_spec(self) -> DetectionSpec:
+        """60 candidates."""
+        return _DETECTION
+
+    def embedding_dim(self) -> int:
+        """48."""
+        return EMBEDDING
+
+    def build(self, classes: int, weights: Mapping[str, torch.Tensor] | None) -> nn.Module:
+        """A network; weights of one with other classes give all but the last layer."""
+        network = Network(classes)
+        if weights is not None:
+            _load(network, weights)
+        return network.to(memory_format=torch.channels_last)
+
+    def groups(self, model: nn.Module) -> Mapping[str, Sequence[nn.Module]]:
+        """Stem and stages, the merge, the head."""
+        assert isinstance(model, Network)
+        return {
+            "backbone": [model.stem, model.fine, model.coarse],
+            "neck": [model.merge],
+            "head": [model.head, model.out],
+        }
+
+    def batch(self, examples: Sequence[Example], random: np.random.Generator, classes: int) -> Batch:
+        """Brightness and contrast change from picture to picture; half of the batches are mirrored."""
+        if random.random() < 0.5:
+            examples = [_mirrored(example) for example in examples]
+        pictures = normalised(as_input([example.picture for example in examples]))
+        shape = (len(examples), 1, 1, 1)
+        gain = torch.from_numpy(random.uniform(*_GAIN, shape).astype(np.float32))
+        offset = torch.from_numpy(random.uniform(-_OFFSET, _OFFSET, shape).astype(np.float32))
+        grid = (_INPUT.height // STRIDE, _INPUT.width // STRIDE)
+        augmented = (pictures * gain + offset).contiguous(memory_format=torch.channels_last)
+        return Batch(augmented, targets_of(examples, classes, grid))
+
+    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+        """Focal loss of the heat map, per object, and a Huber loss of the boxes."""
+        logits, offsets, _ = model(batch.pictures)
+        targets = batch.targets
+        probability = torch.sigmoid(logits).clamp(1e-4, 1 - 1e-4)
+        centre = targets.heat == 1
+        found = -(torch.log(probability) * (1 - probability) ** 2)[centre].sum()
+        background = torch.log(1 - probability) * probability**2 * (1 - targets.heat) ** 4 * targets.counts
+        invented = -(background * ~centre).sum()
+        distance = functional.smooth_l1_loss(offsets, targets.boxes, reduction="none", beta=_HUBER)
+        shape = (distance * targets.weight).sum() / targets.weight.sum().clamp(min=1)
+        total: torch.Tensor = (found + invented) / centre.sum().clamp(min=1) + shape
+        return total
+
+    def exported(self, model: nn.Module, temperature: float) -> nn.Module:
+        """With normalisation and decoding."""
+        assert isinstance(model, Network)
+        return Graph(model, temperature)
+
+
+def _mirrored(example: Example) -> Example:
+    width = example.picture.shape[1]
+    boxes = example.boxes.copy()
+    boxes[:, [0, 2]] = width - example.boxes[:, [2, 0]]
+    return dataclasses.replace(example, picture=np.ascontiguousarray(example.picture[:, ::-1]), boxes=boxes)
+
+
+def _load(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
+    own = network.state_dict()
+    last = {name for name in own if name.startswith("out.")}
+    other = [
+        name for name in own if name not in weights or (weights[name].shape != own[name].shape and name not in last)
+    ]
+    if other:
+        raise TrainingFailed(
+            f"the base's weights are of another network: {', '.join(other[:3])} do not fit; begin from a model of "
+            "detector-tiny, or from nothing (base none)"
+        )
+    fitting = {name: weights[name] for name in own if weights[name].shape == own[name].shape}
+    network.load_state_dict(own | fitting)
