@@ -1,19 +1,16 @@
-"""Annotations: what may be said of an image, and what it means for a dataset."""
+"""Annotations: what may be said of an image."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 
 from cvops_common.errors import BadArgument
-from cvops_datasets.images import Box, Runs
 from cvops_protos.v1.labeling_pb2 import Annotation
 
 _MOST = 5_000
 _MOST_POINTS = 20_000
 # A box may stand out of its image by rounding, px.
 _SLACK_PX = 1.0
-# Where fields of a file travel that have no place in an annotation.
-_EXTRA = "cvops.extra"
 
 
 def check_annotations(
@@ -55,45 +52,6 @@ def content_of(annotations: Iterable[Annotation], status: int) -> str:
     for each in annotations:
         digest.update(each.SerializeToString(deterministic=True))
     return digest.hexdigest()
-
-
-def box_of(annotation: Annotation) -> Box | None:
-    """The object as datasets see it; None for what has no box: a class of the image, a point, a line."""
-    shape = annotation.WhichOneof("shape")
-    segmentation: tuple[tuple[float, ...], ...] | Runs | None = None
-    if shape == "box":
-        box = annotation.box
-        edges = (box.left, box.top, box.width, box.height)
-        if annotation.outline:
-            segmentation = tuple(tuple(part.xy) for part in annotation.outline)
-        elif annotation.HasField("area"):
-            segmentation = _runs(annotation.area)
-    elif shape == "polygon":
-        segmentation = (tuple(annotation.polygon.xy),)
-        edges = _around(annotation.polygon.xy)
-    elif shape == "mask":
-        segmentation = _runs(annotation.mask)
-        edges = _mask_box(segmentation)
-    else:
-        return None
-    attributes = dict(annotation.attributes)
-    extra = attributes.pop(_EXTRA, "")
-    return Box(
-        annotation.class_name,
-        *edges,
-        ignore=annotation.ignore,
-        crowd=annotation.crowd,
-        id=annotation.id,
-        attributes=tuple(sorted(attributes.items())),
-        track_id=annotation.track_id if annotation.HasField("track_id") else None,
-        segmentation=segmentation,
-        extra=extra,
-    )
-
-
-def class_of(annotations: Iterable[Annotation]) -> str:
-    """The class of the image itself; empty: not classed."""
-    return next((each.class_name for each in annotations if each.WhichOneof("shape") is None), "")
 
 
 def _check_class(annotation: Annotation, classes: Collection[str], name: str) -> None:
@@ -149,26 +107,3 @@ def _check_inside(xyxy: tuple[float, float, float, float], width: int, height: i
             f"{name}: from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) px lies outside the upright image of "
             f"{width}x{height} px; clip it"
         )
-
-
-def _around(xy: Sequence[float]) -> tuple[float, float, float, float]:
-    left, top = min(xy[::2]), min(xy[1::2])
-    return left, top, max(xy[::2]) - left, max(xy[1::2]) - top
-
-
-def _runs(mask: Annotation.Mask) -> Runs:
-    return Runs(mask.width, mask.height, tuple(mask.counts))
-
-
-def _mask_box(runs: Runs) -> tuple[float, float, float, float]:
-    """Left, top, width, height of the pixels inside; runs go down the columns."""
-    left, right, top, bottom, at = runs.width, 0, runs.height, 0, 0
-    for number, count in enumerate(runs.counts):
-        if number % 2 and count:
-            first, last = at, at + count - 1
-            left, right = min(left, first // runs.height), max(right, last // runs.height)
-            whole = first // runs.height != last // runs.height
-            top = 0 if whole else min(top, first % runs.height)
-            bottom = runs.height - 1 if whole else max(bottom, last % runs.height)
-        at += count
-    return float(left), float(top), float(right - left + 1), float(bottom - top + 1)

@@ -12,11 +12,11 @@ from cvops_common.mongo import Document, MongoStore, mongo_errors
 from cvops_common.objects import Objects
 from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
-from cvops_datasets.images import SPLITS, LabelledImage, Split
+from cvops_datasets.annotations import image_of
+from cvops_datasets.images import LabelledImage
 from cvops_datasets.release import write_release
-from cvops_labeling.annotations import box_of, class_of
 from cvops_labeling.documents import now
-from cvops_labeling.label_book import LabelBook, Labelled
+from cvops_labeling.label_book import LabelBook
 from cvops_labeling.metrics import DATASETS
 from cvops_labeling.project_book import ProjectBook
 from cvops_labeling.retry import until_written
@@ -78,7 +78,7 @@ class DatasetBook:
         name = check_name("dataset", name or project)
         if episode_id and (before := await self.of_episode(episode_id)) is not None:
             return before
-        images = [image_of(each) async for each in self._labels.every(project, usable=True)]
+        images = [image_of(each.label, each.slices) async for each in self._labels.every(project, usable=True)]
         if not images:
             raise BadArgument(f"project {project} has no label yet: label tasks, or `cvops label import`")
         new = sorted(
@@ -163,34 +163,6 @@ class DatasetBook:
         used = {box.class_name for image in images for box in image.boxes}
         used |= {image.class_name for image in images if image.class_name}
         return own + sorted(used - set(own))
-
-
-def image_of(labelled: Labelled) -> LabelledImage:
-    """A label as datasets see it."""
-    label = labelled.label
-    boxes = [box_of(each) for each in label.annotations]
-    return LabelledImage(
-        frame_id=label.frame_id,
-        camera_id=label.camera_id,
-        captured_at=label.captured_at.ToDatetime(UTC),
-        asset_sha256=label.asset_sha256,
-        asset_uri=label.asset_uri,
-        width=label.width,
-        height=label.height,
-        orientation=label.orientation or 1,
-        split=_split(label.split),
-        episode_id=label.episode_id,
-        purpose=label.purpose,
-        slices=tuple(sorted(labelled.slices)),
-        boxes=tuple(box for box in boxes if box is not None),
-        class_name=class_of(label.annotations),
-        revision=label.revision,
-        reason=label.reason,
-    )
-
-
-def _split(name: str) -> Split:
-    return next((each for each in SPLITS if each == name), "train")
 
 
 def _content(images: list[LabelledImage], classes: list[str]) -> str:

@@ -14,26 +14,39 @@ PLUGINS = "cvops.commands"
 
 _COMMANDS = {
     "camera": "cvops.cli.camera:camera",
+    "dataset": "cvops.cli.dataset:dataset",
     "drift": "cvops.cli.drift:drift",
     "episode": "cvops.cli.loop:episode",
     "loop": "cvops.cli.loop:loop",
+    "frames": "cvops.cli.frames:frames",
+    "label": "cvops.cli.label:label",
     "model": "cvops.cli.model:model",
     "predict": "cvops.cli.predict:predict",
+    "project": "cvops.cli.project:project",
     "push": "cvops.cli.push:push",
 }
 # What `--help` says of our own commands and plug-ins without importing them.
 _HELP = {
+    "apply": "Make a project what its file declares; tell what changes.",
     "camera": "Add, change, look at and remove cameras.",
+    "dataset": "Release labels as a version, and see the versions.",
     "demo": "Run the main job on this machine, from camera to prediction, and check it.",
     "dlq": "Look at records that could not be handled, and give them another try.",
     "doctor": "Check this machine and the platform on it; say the cure for what is wrong.",
     "drift": "See what has changed: cameras at a glance, reports with evidence, accepted views.",
     "episode": "Look at episodes: from a drift to its cure.",
+    "frames": "Search and tag frames, save their images, choose some for labels.",
     "key": "Make, list and revoke API keys.",
     "loop": "Pause and resume what the platform does by itself.",
+    "label": "See tasks; import and export labels as COCO or YOLO.",
+    "label.export": "Write the labels of a project as COCO or YOLO.",
+    "label.import": "Bring labelled images in, from COCO or YOLO.",
     "model": "Import models, release them to cameras, roll back.",
     "model.import": "Make a bundle of a foreign ONNX file and upload it.",
     "predict": "Ask a released model about an IMAGE (JPEG, PNG or WebP).",
+    "project": "See projects, and what applying a file would change.",
+    "project.diff": "Tell what applying FILE would change.",
+    "project.show": "Print PROJECT as a file that can be changed and applied.",
     "push": "Push a SOURCE as a camera: a video, an image, a folder of images, a glob, rtsp://..., /dev/video0.",
     "sim": "Simulate a fleet of road cameras with exact truth.",
     "status": "Show how the platform is doing.",
@@ -41,7 +54,13 @@ _HELP = {
     "up": "Start the whole platform on this machine.",
 }
 # The extra of the distribution that brings a plug-in, by its package.
-_EXTRAS = {"cvops_local": "local", "cvops_common": "service", "cvops_bundles": "models", "cvops_sim": "sim"}
+_EXTRAS = {
+    "cvops_local": "local",
+    "cvops_common": "service",
+    "cvops_bundles": "models",
+    "cvops_sim": "sim",
+    "cvops_datasets": "labeling",
+}
 
 
 class Commands(click.Group):
@@ -71,6 +90,19 @@ class Commands(click.Group):
             return own
         plugin = self._plugins().get(cmd_name)
         return None if plugin is None else _load(plugin)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; errors of the client become one sentence, in plug-ins too."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as error:
+            from cvops.errors import CvopsError
+
+            if isinstance(error, CvopsError):
+                raise click.ClickException(str(error)) from error
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing those whose help is known."""
