@@ -39,6 +39,7 @@ SERVICES = (
     Service("ingest", 10),
     Service("inference", 20, {"cache_dir": "cache/bundles"}),
     Service("drift", 40),
+    Service("labeling", 50),
     Service("trainer", 30, {"scratch_dir": "scratch/trainer"}),
 )
 

@@ -185,11 +185,11 @@ class TaskBook:
             height=document["height"],
             selection_id=document["selection_id"],
             episode_id=document["episode_id"],
-            reason=document["why"],
             revision=document["revision"],
             state=OPEN if document["state"] == LEASED and not leased else document["state"],
             purpose=document["purpose"],
         )
+        task.reason = document["why"]
         if leased:
             task.leased_by = document["leased_by"]
             task.leased_until.FromDatetime(document["free_at"])
