@@ -16,6 +16,7 @@ from cvops_labeling.pool import Candidate, Pool
 from cvops_labeling.sides import LEAST_HELD, TRAIN, Taken, sides, stretches
 
 GAP_S = 10.0
+_HELD = "random"
 # Of the frames for training; what remains is for "diverse".
 _EXEMPLAR, _UNCERTAIN, _NOVEL = 0.10, 0.50, 0.15
 # Frames of one camera closer than this are chosen only when there are no others, s.
@@ -127,7 +128,8 @@ class _Chosen:
         self.boxes_left = float(budget.boxes)
         self.picked: list[tuple[int, str, float]] = []
         self.duplicates: set[int] = set()
-        self._indices: list[int] = []
+        self._chosen: set[int] = set()
+        self._for_training: list[int] = []
 
     def add(self, i: int, reason: str, strength: float) -> bool:
         """Takes frame `i` when the budget of boxes allows; the first frame always fits."""
@@ -136,14 +138,19 @@ class _Chosen:
             return False
         self.boxes_left -= cost
         self.picked.append((i, reason, strength))
-        self._indices.append(i)
+        self._chosen.add(i)
+        if reason != _HELD:
+            self._for_training.append(i)
         return True
 
     def fits(self, i: int, spacing_s: float, bits: int) -> bool:
-        """Whether frame `i` is neither a near-duplicate of a chosen one of its camera nor too close to it in time."""
-        if i in self._indices:
+        """Whether frame `i` is neither a near-duplicate of one for training of its camera nor too close to it in time.
+
+        Held-out frames are far off in time by their side; where nothing moves they look alike all the same.
+        """
+        if i in self._chosen:
             return False
-        same = [k for k in self._indices if self.pool.cameras[k] == self.pool.cameras[i]]
+        same = [k for k in self._for_training if self.pool.cameras[k] == self.pool.cameras[i]]
         if not same:
             return True
         if (self.pool.differing_bits(i, same) < bits).any():
@@ -163,7 +170,7 @@ def _draw(chosen: _Chosen, held: NDArray[np.bool_], frames: int, share: float, r
         if len(chosen.picked) - begun >= frames or (cost > boxes_left and len(chosen.picked) > begun):
             break
         boxes_left -= cost
-        chosen.add(i, "random", 1.0)
+        chosen.add(i, _HELD, 1.0)
 
 
 def _over_time(
@@ -187,17 +194,23 @@ def _rank(chosen: _Chosen, usable: NDArray[np.bool_], frames: int, exemplars: fr
     ):
         _best(chosen, usable, strength, reason, round(share * frames))
     _farthest(chosen, usable, frames - (len(chosen.picked) - begun))
-    # Where everything looks alike, half of the budget is still worth more than a handful of frames.
-    bits, chosen.bits = chosen.bits, min(chosen.bits, 1)
-    if len(chosen.picked) - begun < frames // 2:
-        _best(chosen, usable, pool.uncertainty, "uncertain", frames // 2 - (len(chosen.picked) - begun))
-    chosen.bits = bits
+    # The hash is blind to what is small: where all looks alike to it, half of the budget is still used.
+    if (missing := frames // 2 - (len(chosen.picked) - begun)) > 0:
+        chosen.bits = 0
+        _best(chosen, usable, pool.uncertainty, "uncertain", missing, (_SPACING_S,))
 
 
-def _best(chosen: _Chosen, usable: NDArray[np.bool_], strength: NDArray[np.float64], reason: str, frames: int) -> None:
+def _best(
+    chosen: _Chosen,
+    usable: NDArray[np.bool_],
+    strength: NDArray[np.float64],
+    reason: str,
+    frames: int,
+    spacings_s: Sequence[float] = (_SPACING_S, 0.0),
+) -> None:
     """The strongest of each camera by turns, spread over time where there are enough."""
     pool, taken = chosen.pool, 0
-    for spacing_s in (_SPACING_S, 0.0):
+    for spacing_s in spacings_s:
         queues = []
         for camera in pool.camera_names:
             mine = np.flatnonzero(usable & pool.is_camera(camera) & (strength > 0))
