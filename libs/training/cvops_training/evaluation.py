@@ -13,9 +13,9 @@ from pycocotools.cocoeval import COCOeval
 
 from cvops_training.examples import Example
 from cvops_training.recipe import Found
+from cvops_vision import matching
 
 _MOST = 100
-_IOU = 0.5
 _THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
 
 
@@ -85,46 +85,18 @@ def evaluate(
 
 
 def f1_of(example: Example, found: Found, threshold: float) -> float:
-    """F1 of one image at IoU .50, best scores matched first; 1 where nothing is there and nothing is found."""
-    right, wrong, missed = matches(example, found, threshold)
-    total = 2 * right + wrong + missed
-    return 2 * right / total if total else 1.0
-
-
-def matches(example: Example, found: Found, threshold: float) -> tuple[int, int, int]:
-    """Detections that are right, that are wrong, and objects that are missed, of one image."""
-    strong = found.scores >= threshold
-    hit = correct(example, Found(found.boxes[strong], found.scores[strong], found.class_ids[strong]))
-    right, wrong = int((hit == 1).sum()), int((hit == 0).sum())
-    return right, wrong, int((~example.ignore).sum()) - right
+    """F1 of one image at IoU .50; 1 where nothing is there and nothing is found."""
+    return matching.f1(found.boxes, found.scores, found.class_ids, _truth(example), threshold)
 
 
 def correct(example: Example, found: Found) -> NDArray[np.int64]:
-    """Of each detection 1: right, 0: wrong, -1: on something to be ignored, or a second box of an object is wrong."""
-    hit = np.zeros(len(found.scores), np.int64)
-    truth, ignored = example.boxes[~example.ignore], example.boxes[example.ignore]
-    ids = example.class_ids[~example.ignore]
-    overlaps = iou(found.boxes, truth)
-    beside = iou(found.boxes, ignored).max(axis=1, initial=0.0)
-    taken = np.zeros(len(truth), np.bool_)
-    for at in np.argsort(-found.scores, kind="stable"):
-        open_to = np.where(taken | (ids != found.class_ids[at]), 0.0, overlaps[at])
-        if len(open_to) and open_to.max() >= _IOU:
-            taken[int(open_to.argmax())] = True
-            hit[at] = 1
-        elif beside[at] >= 0.3:
-            hit[at] = -1
-    return hit
+    """Of each detection 1: right; 0: wrong; -1: on something to be ignored."""
+    return matching.correct(found.boxes, found.scores, found.class_ids, _truth(example))
 
 
-def iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Intersection over union (N, M) of boxes (N, 4) and (M, 4)."""
-    corner = np.maximum(a[:, None, :2], b[None, :, :2])
-    sides = np.clip(np.minimum(a[:, None, 2:], b[None, :, 2:]) - corner, 0, None)
-    inside = sides[..., 0] * sides[..., 1]
-    area_a, area_b = ((each[:, 2] - each[:, 0]) * (each[:, 3] - each[:, 1]) for each in (a, b))
-    union = area_a[:, None] + area_b[None] - inside
-    return np.asarray(inside / np.maximum(union, 1e-9), np.float64)
+def _truth(example: Example) -> matching.Truth:
+    counts = ~example.ignore
+    return matching.Truth(example.boxes[counts], example.class_ids[counts], example.boxes[example.ignore])
 
 
 def _objects(examples: Sequence[Example], class_id: int) -> int:

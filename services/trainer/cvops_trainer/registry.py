@@ -22,6 +22,8 @@ from cvops_trainer.settings import TrainerSettings
 
 log = logger(__name__)
 
+_PIECE = 1 << 20
+
 
 class Registry:
     """Every version of every model. A bundle is in the object store before its version exists."""
@@ -58,6 +60,16 @@ class Registry:
             uri = f"bundles/{bundle.sha256}.zip"
             await self._objects.put_file(uri, path)
             return await self._number(bundle, uri)
+
+    async def add_file(self, sha256: str, path: Path) -> ModelVersion:
+        """Takes a bundle from a file of this machine in; see `add`."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            with path.open("rb") as file:
+                while chunk := file.read(_PIECE):
+                    yield chunk
+
+        return await self.add(sha256, chunks())
 
     async def list(self, name: str = "") -> list[ModelVersion]:
         """Versions, newest first; of one model when `name` is given."""
