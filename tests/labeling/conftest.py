@@ -5,10 +5,9 @@ import json
 import zipfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from uuid import uuid4
 
 import grpc
@@ -42,13 +41,14 @@ def project() -> str:
     return f"p-{uuid4().hex[:10]}"
 
 
-@pytest.fixture
-def settings(engines: Engines, tmp_path: Path) -> LabelingSettings:
+@pytest.fixture(scope="module")
+def settings(engines: Engines, tmp_path_factory: pytest.TempPathFactory) -> LabelingSettings:
+    folder = tmp_path_factory.mktemp("labeling")
     return LabelingSettings(
         kafka=engines.kafka,
         mongo=engines.mongo,
-        objects=engines.objects or (tmp_path / "objects").as_uri(),
-        keys=tmp_path / "keys.json",
+        objects=f"{engines.objects}/{folder.name}" if engines.objects else (folder / "objects").as_uri(),
+        keys=folder / "keys.json",
         look_every_s=0.1,
         least_span_s=5,
         audit_every_s=0.2,
@@ -202,15 +202,21 @@ async def running(settings: LabelingSettings, project: str) -> AsyncIterator[Run
         yield Running(LabelingStub(channel), bus, operator, annotator, settings, project)
 
 
-@pytest.fixture
-async def labeling(settings: LabelingSettings, project: str, seen: Seen) -> AsyncIterator[Running]:
-    """With the champion of the project released."""
-    async with running(settings, project) as service:
-        released = ModelReleased(project=project, slot="champion", stage=ModelReleased.STAGE_CHAMPION)
-        released.model.CopyFrom(seen.model)
-        released.bundle_uri = f"bundles/{seen.model.bundle_sha256}.zip"
-        await service.bus.publish(released, key=f"{project}/champion")
+@pytest.fixture(scope="module")
+async def service(settings: LabelingSettings) -> AsyncIterator[Running]:
+    """One for the tests of a module: their projects keep them apart."""
+    async with running(settings, "") as service:
         yield service
+
+
+@pytest.fixture
+async def labeling(service: Running, project: str, seen: Seen) -> Running:
+    """With the champion of the project released."""
+    released = ModelReleased(project=project, slot="champion", stage=ModelReleased.STAGE_CHAMPION)
+    released.model.CopyFrom(seen.model)
+    released.bundle_uri = f"bundles/{seen.model.bundle_sha256}.zip"
+    await service.bus.publish(released, key=f"{project}/champion")
+    return replace(service, project=project)
 
 
 def box(

@@ -1,6 +1,5 @@
 """The running service: an episode from its frames to its dataset, and audits of a rollout."""
 
-import asyncio
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,7 @@ from cvops_protos.v1 import labeling_pb2 as pb
 from cvops_protos.v1.alerting_pb2 import Episode
 from cvops_protos.v1.prediction_pb2 import ModelRole
 from cvops_protos.v1.training_pb2 import Rollout
-from tests.labeling.conftest import BEGIN, CLASSES, box, running
+from tests.labeling.conftest import BEGIN, CLASSES, box
 from tests.labeling.waiting import until
 
 pytestmark = pytest.mark.engines
@@ -57,22 +56,6 @@ async def test_an_episode_becomes_tasks_then_labels_then_a_dataset(labeling, see
     assert {pick.frame_id for pick in selections[0].picks} == {task.frame_id for task in tasks}
     labels = await labeling.told("labels", pb.Label, cameras[0])
     assert len(labels) == sum(task.camera_id == cameras[0] for task in leased)
-
-
-async def test_an_episode_waits_for_frames_and_survives_a_restart(settings, seen, project):
-    cameras = [f"{project}-1"]
-    episode = episode_of(project, cameras)
-    patient = settings.model_copy(update={"select_wait_s": 60.0})
-    async with running(patient, project) as first:
-        few = await seen.frames(cameras, 10)
-        await first.feed([*few, episode])
-        await until(first.frames, lambda found: len(found) == 10)
-        await asyncio.sleep(0.5)  # several looks
-        assert not (await first.tasks()).tasks
-    async with running(patient, project) as second:
-        await second.feed(await seen.frames(cameras, 30, begin=BEGIN + timedelta(seconds=10)))
-        tasks = (await until(second.tasks, lambda found: found.tasks)).tasks
-        assert {task.episode_id for task in tasks} == {episode.episode_id}
 
 
 async def test_most_labels_and_silence_are_enough_and_nobody_is_asked_any_more(labeling, seen, project):

@@ -56,10 +56,11 @@ class Catalog:
         """
         at = now()
         with CATALOG_S.time():
+            predictions = [each for each in (record.message for record in records) if each is not None and counts(each)]
+            await self._names.know(each.model.bundle_sha256 for each in predictions)
             documents = [
                 document_of(each, self._names.of_model(each.model.bundle_sha256), at, self._kept_for)
-                for each in (record.message for record in records)
-                if each is not None and counts(each)
+                for each in predictions
             ]
             await self._insert(documents)
             await self._keep_some(documents)
