@@ -14,6 +14,7 @@ from cvops.labeling import Labeling
 from cvops.loop import Loop
 from cvops.models import Models, ModelVersion
 from cvops.predictions import Inference, Predictions
+from cvops.training import Training
 
 
 class Client:
@@ -41,7 +42,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        for name in ("cameras", "models", "inference", "drift", "labeling", "loop"):
+        for name in ("cameras", "models", "inference", "drift", "labeling", "loop", "training"):
             if (part := self.__dict__.pop(name, None)) is not None:
                 part.close()
 
@@ -69,6 +70,11 @@ class Client:
     def labeling(self) -> Labeling:
         """Projects, frames, tasks, labels and datasets."""
         return Labeling(self.connection)
+
+    @cached_property
+    def training(self) -> Training:
+        """Training runs, and candidates on their way to the cameras."""
+        return Training(self.connection)
 
     @cached_property
     def loop(self) -> Loop:

@@ -12,9 +12,10 @@ _FIELDS = ("camera_id", "project", "site", "firmware", "lens")
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Cameras by their metadata: "site=north,firmware=2.*" means both terms hold, values are shell patterns.
+    """Cameras by their metadata: "site=north,firmware=2.*" means both terms hold.
 
-    A term names camera_id (or id), project, site, firmware, lens, or any tag. An empty selector takes every camera.
+    Values are shell patterns; "camera_id=gate-1|gate-2" means one or the other. A term names camera_id (or id),
+    project, site, firmware, lens, or any tag. An empty selector takes every camera.
     """
 
     terms: tuple[tuple[str, str], ...] = ()
@@ -36,7 +37,9 @@ class Selector:
 
     def matches(self, camera: Camera) -> bool:
         """Whether every term holds for `camera`."""
-        return all(fnmatchcase(_value(camera, name), pattern) for name, pattern in self.terms)
+        return all(
+            any(fnmatchcase(_value(camera, name), one) for one in pattern.split("|")) for name, pattern in self.terms
+        )
 
 
 def bucket(camera_id: str) -> int:

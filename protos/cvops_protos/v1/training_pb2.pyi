@@ -447,6 +447,7 @@ class Rollout(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     RELEASE_IDS_FIELD_NUMBER: _builtins.int
+    CHAMPION_SLOT_FIELD_NUMBER: _builtins.int
     rollout_id: _builtins.str
     """Deterministic: of the run, or of model and project when begun by hand."""
     project: _builtins.str
@@ -459,6 +460,8 @@ class Rollout(_message.Message):
     held: _builtins.bool
     """true: no step is taken until it is released."""
     revision: _builtins.int
+    champion_slot: _builtins.str
+    """Slot in which the champion serves these cameras; the candidate takes it over there."""
     @_builtins.property
     def candidate(self) -> _prediction_pb2.ModelRef: ...
     @_builtins.property
@@ -502,10 +505,11 @@ class Rollout(_message.Message):
         held: _builtins.bool = ...,
         revision: _builtins.int = ...,
         release_ids: _abc.Iterable[_builtins.str] | None = ...,
+        champion_slot: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "champion", b"champion", "created_at", b"created_at", "ended_at", b"ended_at", "stage_since", b"stage_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "candidate", b"candidate", "champion", b"champion", "created_at", b"created_at", "ended_at", b"ended_at", "episode_id", b"episode_id", "evidence", b"evidence", "held", b"held", "project", b"project", "release_ids", b"release_ids", "revision", b"revision", "rollout_id", b"rollout_id", "run_id", b"run_id", "serving", b"serving", "slot", b"slot", "stage_since", b"stage_since", "state", b"state", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cameras", b"cameras", "candidate", b"candidate", "champion", b"champion", "champion_slot", b"champion_slot", "created_at", b"created_at", "ended_at", b"ended_at", "episode_id", b"episode_id", "evidence", b"evidence", "held", b"held", "project", b"project", "release_ids", b"release_ids", "revision", b"revision", "rollout_id", b"rollout_id", "run_id", b"run_id", "serving", b"serving", "slot", b"slot", "stage_since", b"stage_since", "state", b"state", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

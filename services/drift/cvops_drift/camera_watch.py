@@ -27,6 +27,9 @@ _MOST_MODELS = 4
 _MOST_PROBLEMS = 20
 _CONCEPT_ARL = 1e5
 _HEALTH = HealthSettings()
+_COUNTING = (ModelRole.MODEL_ROLE_CHAMPION, ModelRole.MODEL_ROLE_CHALLENGER)
+_RETIRED_S = 30.0
+"""A model that has not predicted for so long while another one has does not serve this camera any more."""
 
 
 class CameraWatch:
@@ -67,11 +70,11 @@ class CameraWatch:
         ]
 
     def on_predictions(self, predictions: Sequence[Prediction], around: Surroundings) -> list[DriftEvent]:
-        """Signals of each model that predicted; old frames that are replayed are not looked at."""
+        """Signals of each model whose answers count; shadows and replays of old frames are not looked at."""
         events: list[DriftEvent] = []
         by_model: dict[str, list[Prediction]] = {}
         for prediction in predictions:
-            if prediction.role != ModelRole.MODEL_ROLE_REPLAY:
+            if prediction.role in _COUNTING:
                 by_model.setdefault(prediction.model.bundle_sha256, []).append(prediction)
         for mine in by_model.values():
             watch = self._watch(mine[0])
@@ -86,7 +89,7 @@ class CameraWatch:
             self.last_s = max(self.last_s, watch.last_s)
             events += self._signal_events(watch, changes, around)
             events += self._light_events(watch, around)
-        return events
+        return events + self._retire(around)
 
     def on_feedback(self, feedback: Feedback, around: Surroundings) -> list[DriftEvent]:
         """Concept drift."""
@@ -113,15 +116,31 @@ class CameraWatch:
         """Forgets all references of signals; what was open is closed."""
         events: list[DriftEvent] = []
         for watch in self.models.values():
-            changes, stream = [], watch.stream
-            if stream is not None:
-                for signal, alarm in stream.alarms.items():
-                    ratio = stream.ratios[signal]
-                    changes.append(SignalChange(signal, AlarmState.CLOSED, alarm, ratio, watch.last_s, ""))
-            events += self._signal_events(watch, changes, around)
+            events += self._closed(watch, around)
             watch.monitor.relearn()
             watch.concept_opened_s = None
         return events
+
+    def _retire(self, around: Surroundings) -> list[DriftEvent]:
+        """Closes what is open for models that were replaced on this camera, and forgets them."""
+        newest_s = max((watch.last_s for watch in self.models.values()), default=0.0)
+        events: list[DriftEvent] = []
+        for sha256, watch in list(self.models.items()):
+            if watch.last_s < newest_s - _RETIRED_S:
+                closed = self._closed(watch, around)
+                for event in closed:
+                    event.why.append(f"{watch.model.name}:{watch.model.version} does not serve this camera any more")
+                events += closed
+                del self.models[sha256]
+        return events
+
+    def _closed(self, watch: ModelWatch, around: Surroundings) -> list[DriftEvent]:
+        """The end of every open alarm of a model."""
+        changes, stream = [], watch.stream
+        if stream is not None:
+            for signal, alarm in stream.alarms.items():
+                changes.append(SignalChange(signal, AlarmState.CLOSED, alarm, stream.ratios[signal], watch.last_s, ""))
+        return self._signal_events(watch, changes, around)
 
     def accept_view(self, around: Surroundings) -> list[DriftEvent]:
         """The present view is the reference from now on."""

@@ -42,6 +42,14 @@ class Serving:
         """The role for people and metrics, e.g. "champion"."""
         return ModelRole.Name(self.role).removeprefix("MODEL_ROLE_").lower()
 
+    @property
+    def takes_over(self) -> str:
+        """The slot that does not serve where this release does; empty: none."""
+        if self.role == MODEL_ROLE_SHADOW:
+            return ""
+        named = self.release.takes_over
+        return named or (CHAMPION_SLOT if self.role == MODEL_ROLE_CHALLENGER else "")
+
     def selects(self, camera: Camera) -> bool:
         """Whether this release is for the camera: its project, its selector, its share of the fleet."""
         return (
@@ -54,9 +62,9 @@ class Serving:
 def assigned(serving: Iterable[Serving], camera: Camera) -> tuple[Serving, ...]:
     """The releases that predict for a camera.
 
-    All that select it do, side by side, but a canary takes its cameras over from the slot "champion".
+    All that select it do, side by side, except those whose slot another one takes over there. A canary takes over the
+    slot "champion" when it names none; a shadow takes nothing over.
     """
     chosen = [release for release in serving if release.selects(camera)]
-    if any(release.role == MODEL_ROLE_CHALLENGER for release in chosen):
-        chosen = [release for release in chosen if release.release.slot != CHAMPION_SLOT]
-    return tuple(chosen)
+    taken = {release.takes_over for release in chosen}
+    return tuple(release for release in chosen if release.release.slot not in taken)

@@ -85,6 +85,28 @@ class Releases:
         _name_model(released, version)
         return await self._put(released)
 
+    async def step(self, released: ModelReleased, release_id: str, correlation_id: str) -> ModelReleased:
+        """Makes a release of a rollout, once: a second call with the same id changes nothing.
+
+        Args:
+            released: with project, slot, stage, model, bundle, selector, percent, reason.
+            release_id: deterministic, of the rollout and what it does.
+            correlation_id: the episode it belongs to.
+        """
+        with mongo_errors():
+            done = await self._mongo.db["release_log"].find_one({"_id": release_id})
+        if done is not None:
+            return ModelReleased.FromString(done["now"])
+        return await self._put(released, release_id, correlation_id)
+
+    async def log(self, project: str, before: datetime) -> list[ModelReleased]:
+        """Every release of a project up to a time, oldest first."""
+        with mongo_errors():
+            found = await self._mongo.db["release_log"].find().to_list()
+        releases = [ModelReleased.FromString(document["now"]) for document in found]
+        mine = [each for each in releases if each.project == project and each.released_at.ToDatetime(UTC) <= before]
+        return sorted(mine, key=lambda each: each.released_at.ToNanoseconds())
+
     async def rollback(self, project: str, slot: str, reason: str) -> ModelReleased:
         """Gives a slot back to the model that held it before.
 
@@ -117,10 +139,10 @@ class Releases:
             raise NotFound(f"slot {key} holds no model: see `cvops model list`")
         return ModelReleased.FromString(document["now"])
 
-    async def _put(self, released: ModelReleased) -> ModelReleased:
+    async def _put(self, released: ModelReleased, release_id: str = "", correlation_id: str = "") -> ModelReleased:
         """Writes the change and its event in one transaction."""
         key = f"{released.project}/{released.slot}"
-        released.release_id = uuid4().hex
+        released.release_id = release_id or uuid4().hex
         released.released_at.FromDatetime(datetime.now(UTC))
         withdrawn = released.stage == ModelReleased.STAGE_WITHDRAWN
         async with self._mongo.transaction() as session:
@@ -135,7 +157,7 @@ class Releases:
             await self._mongo.db["release_log"].insert_one(
                 {"_id": released.release_id, "slot": key} | change, session=session
             )
-            await self._outbox.add(released, key=key, session=session)
+            await self._outbox.add(released, key=key, session=session, correlation_id=correlation_id)
             if withdrawn:
                 await self._outbox.add(released, key=key, session=session, tombstone=True)
         self._outbox.wake()
