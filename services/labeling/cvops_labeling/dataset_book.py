@@ -19,7 +19,7 @@ from cvops_labeling.documents import now
 from cvops_labeling.label_book import LabelBook
 from cvops_labeling.metrics import DATASETS
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import until_written
+from cvops_labeling.retry import Turns
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 
 log = logger(__name__)
@@ -29,11 +29,18 @@ class DatasetBook:
     """Every version of every dataset."""
 
     def __init__(
-        self, mongo: MongoStore, outbox: Outbox, objects: Objects, labels: LabelBook, projects: ProjectBook
+        self,
+        mongo: MongoStore,
+        outbox: Outbox,
+        turns: Turns,
+        objects: Objects,
+        labels: LabelBook,
+        projects: ProjectBook,
     ) -> None:
         self._mongo = mongo
         self._datasets = mongo.db["datasets"]
         self._outbox = outbox
+        self._turns = turns
         self._objects = objects
         self._labels = labels
         self._projects = projects
@@ -41,7 +48,9 @@ class DatasetBook:
     async def __aenter__(self) -> Self:
         with mongo_errors():
             await self._datasets.create_index([("project", 1), ("at", -1)])
-            await self._datasets.create_index("episode_id")
+            await self._datasets.create_index(
+                "episode_id", unique=True, partialFilterExpression={"episode_id": {"$gt": ""}}
+            )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -143,11 +152,13 @@ class DatasetBook:
                         correlation_id=released.episode_id,
                     )
             except DuplicateKeyError:
-                found: Any = await self._datasets.find_one({"_id": identity})
+                # Another replica was faster, or this very version was released before.
+                same = [{"_id": identity}] + ([{"episode_id": released.episode_id}] if released.episode_id else [])
+                found: Any = await self._datasets.find_one({"$or": same})
                 return DatasetReleased.FromString(found["body"])
             return released
 
-        told = await until_written(once)
+        told = await self._turns.until_written(once)
         self._outbox.wake()
         DATASETS.inc()
         log.info("dataset released", dataset=identity, images=dict(released.images), episode=released.episode_id)

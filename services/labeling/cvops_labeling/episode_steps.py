@@ -81,15 +81,17 @@ class EpisodeSteps:
         await self._tasks.withdraw(episode_id=episode_id, purpose="train")
 
     async def _select(self, episode: Document) -> None:
+        waited = now() - episode["begun_at"]
+        patient = waited < timedelta(seconds=self._settings.select_wait_s)
         wish = Wish(
             selection_id=identity("selection", episode["_id"], 1),
             project=episode["project"],
             cameras=tuple(episode["cameras"]),
             since=episode["since"],
             episode_id=episode["_id"],
+            least_train=self._settings.least_candidates // 4 if patient else 1,
         )
-        waited = now() - episode["begun_at"]
-        if waited < timedelta(seconds=self._settings.select_wait_s):
+        if patient:
             frames = await self._selections.candidates(wish)
             times = [each["captured_ns"] for each in frames]
             few = len(times) < self._settings.least_candidates
@@ -98,7 +100,7 @@ class EpisodeSteps:
         try:
             selection = await self._selections.make(wish)
         except NotFound as error:
-            log.warning("an episode has no frames", episode=episode["_id"], error=str(error))
+            log.info("an episode waits for frames", episode=episode["_id"], error=str(error))
             return
         await self._set(episode["_id"], {"state": _LABELLING, "selection_id": selection.selection_id})
 

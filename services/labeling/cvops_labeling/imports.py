@@ -20,7 +20,7 @@ from cvops_labeling.documents import identity, now
 from cvops_labeling.label_book import LabelBook, Submission
 from cvops_labeling.observation import LABELLED
 from cvops_labeling.people import check_author
-from cvops_labeling.retry import until_written
+from cvops_labeling.retry import Turns
 from cvops_labeling.selection import GAP_S
 from cvops_labeling.task_book import TRAIN, TaskBook, task_document
 from cvops_protos.v1.labeling_pb2 import Annotation, Author, ImportImageRequest, ImportImagesResponse, Label
@@ -53,6 +53,7 @@ class Imports:
         self,
         mongo: MongoStore,
         outbox: Outbox,
+        turns: Turns,
         assets: Assets,
         tasks: TaskBook,
         labels: LabelBook,
@@ -62,6 +63,7 @@ class Imports:
         self._frames = mongo.db["frames"]
         self._labels_held = mongo.db["labels"]
         self._outbox = outbox
+        self._turns = turns
         self._assets = assets
         self._tasks = tasks
         self._labels = labels
@@ -153,7 +155,7 @@ class Imports:
                 done = [await self._write_one(image, session) for image in unique.values()]
             return sum(each is not None for each in done), sum(each or 0 for each in done)
 
-        images, annotations = await until_written(once)
+        images, annotations = await self._turns.until_written(once)
         self._outbox.wake()
         response.images += images
         response.annotations += annotations

@@ -19,7 +19,7 @@ from cvops_labeling.metrics import CONFLICTS, LABELS
 from cvops_labeling.observation import LABELLED, SKIPPED
 from cvops_labeling.people import check_author
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import until_written
+from cvops_labeling.retry import Turns
 from cvops_labeling.task_book import DONE, TaskBook
 from cvops_protos.v1.labeling_pb2 import Annotation, Author, Label
 
@@ -67,13 +67,14 @@ class LabelBook:
     """Every label."""
 
     def __init__(
-        self, mongo: MongoStore, outbox: Outbox, tasks: TaskBook, projects: ProjectBook, names: ClassNames
+        self, mongo: MongoStore, outbox: Outbox, turns: Turns, tasks: TaskBook, projects: ProjectBook, names: ClassNames
     ) -> None:
         self._mongo = mongo
         self._labels = mongo.db["labels"]
         self._revisions = mongo.db["label_revisions"]
         self._frames = mongo.db["frames"]
         self._outbox = outbox
+        self._turns = turns
         self._tasks = tasks
         self._projects = projects
         self._names = names
@@ -109,7 +110,7 @@ class LabelBook:
                 return await self.write(submission, annotations, session)
 
         try:
-            label = await until_written(once)
+            label = await self._turns.until_written(once)
         except Conflict:
             CONFLICTS.inc()
             raise

@@ -6,7 +6,7 @@ from cvops_common.outbox import Outbox
 from cvops_common.projects import DEFAULT_PROJECT, changes, check, with_defaults
 from cvops_common.telemetry import logger
 from cvops_labeling.documents import now
-from cvops_labeling.retry import until_written
+from cvops_labeling.retry import Turns
 from cvops_protos.v1.project_pb2 import Project
 
 log = logger(__name__)
@@ -15,11 +15,12 @@ log = logger(__name__)
 class ProjectBook:
     """What every team wants of its fleet."""
 
-    def __init__(self, mongo: MongoStore, outbox: Outbox) -> None:
+    def __init__(self, mongo: MongoStore, outbox: Outbox, turns: Turns) -> None:
         self._mongo = mongo
         self._projects = mongo.db["projects"]
         self._labels = mongo.db["labels"]
         self._outbox = outbox
+        self._turns = turns
 
     async def get(self, project: str) -> Project:
         """A project with defaults filled in; one that nobody applied is all defaults."""
@@ -46,7 +47,7 @@ class ProjectBook:
         async def once() -> tuple[Project, list[str]]:
             return await self._apply(wanted, dry_run)
 
-        return await until_written(once)
+        return await self._turns.until_written(once)
 
     async def _apply(self, wanted: Project, dry_run: bool) -> tuple[Project, list[str]]:
         new = Project()

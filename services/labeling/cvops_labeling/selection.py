@@ -101,7 +101,7 @@ def choose(
     chosen = _Chosen(pool, budget)
     held = np.array([each not in ("", TRAIN) for each in split])
     for_training = np.array([each == TRAIN for each in split])
-    held_frames = math.ceil(share * budget.frames) if for_training.any() else budget.frames
+    held_frames = math.ceil(round(share * budget.frames, 3)) if for_training.any() else budget.frames
     _draw(chosen, held, held_frames, share, rng)
     if held.any():
         # A quarter at least is held out, also where little could be.

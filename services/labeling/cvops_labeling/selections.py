@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import Conflict, NotFound
@@ -21,7 +22,7 @@ from cvops_labeling.metrics import PICKS
 from cvops_labeling.observation import KEPT, PICKED, SEEN
 from cvops_labeling.pool import Candidate
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import until_written
+from cvops_labeling.retry import Turns
 from cvops_labeling.selection import GAP_S, Budget, Choice, Picked, choose
 from cvops_labeling.sketch import read_sketch
 from cvops_labeling.task_book import TRAIN, TaskBook, task_document
@@ -46,6 +47,7 @@ class Wish:
         until: captured before; None: until now.
         episode_id: for which; empty: asked for by hand.
         budget_frames: at most so many; 0: as the project says.
+        least_train: fewer frames to train on are not worth a selection yet.
     """
 
     selection_id: str
@@ -55,6 +57,7 @@ class Wish:
     until: datetime | None = None
     episode_id: str = ""
     budget_frames: int = 0
+    least_train: int = 0
 
 
 class Selections:
@@ -64,6 +67,7 @@ class Selections:
         self,
         mongo: MongoStore,
         outbox: Outbox,
+        turns: Turns,
         catalog: Catalog,
         assets: Assets,
         tasks: TaskBook,
@@ -74,6 +78,7 @@ class Selections:
         self._selections = mongo.db["selections"]
         self._frames = mongo.db["frames"]
         self._outbox = outbox
+        self._turns = turns
         self._catalog = catalog
         self._assets = assets
         self._tasks = tasks
@@ -89,8 +94,8 @@ class Selections:
         """Chooses frames to train on by the project's policy.
 
         Raises:
-            NotFound: there is no frame to choose from. Conflict: others chose the same frames, again and again.
-            Unavailable: an engine is away.
+            NotFound: there is no frame to choose from, or there are too few.
+            Conflict: others chose the same frames, again and again. Unavailable: an engine is away.
         """
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -107,6 +112,12 @@ class Selections:
             cameras = ", ".join(wish.cameras) or "any camera"
             raise NotFound(f"there is no frame of {cameras} in that time that has no label yet and is still stored")
         choice = await self._choose(wish, frames)
+        for_training = sum(pick.split == "train" for pick in choice.picks)
+        if not choice.picks or for_training < wish.least_train:
+            raise NotFound(
+                f"{for_training} of {len(frames)} frames could be trained on, expected {max(wish.least_train, 1)}: the "
+                "others stand within 10 s of frames of another side; wait for more frames"
+            )
         return await self.write(wish, choice, frames, TRAIN)
 
     async def write(
@@ -169,7 +180,7 @@ class Selections:
                 return made
             return selection
 
-        written = await until_written(once)
+        written = await self._turns.until_written(once)
         self._outbox.wake()
         for pick in selection.picks:
             PICKS.labels(selection.purpose, pick.reason).inc()
@@ -189,12 +200,14 @@ class Selections:
             document = {"_id": selection.selection_id, "body": selection.SerializeToString()}
             await self._selections.insert_one(document, session=session)
             await self._tasks.add(tasks, session)
-            for frame_id, digest in sha256.items():
-                await self._frames.update_one(
+            writes = [
+                UpdateOne(
                     {"_id": frame_id, "status": {"$in": [SEEN, KEPT]}},
                     {"$set": {"status": PICKED, "asset_sha256": digest}, "$unset": {"expires_at": ""}},
-                    session=session,
                 )
+                for frame_id, digest in sha256.items()
+            ]
+            await self._frames.bulk_write(writes, ordered=False, session=session)
             await self._outbox.add(
                 selection, key=selection.selection_id, session=session, correlation_id=selection.episode_id
             )

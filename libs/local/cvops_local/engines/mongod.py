@@ -79,7 +79,9 @@ class Mongod:
         replication = ["--replSet", REPLICA_SET, "--oplogSize", "512"]
         # One member has nobody to hand over to: no reason to wait 15 s for a quiet moment at the stop.
         quick = ["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"]
-        return [str(mongod_binary()), *address, *storage, *replication, *quick, "--quiet"]
+        # What a killed service had open holds its locks this long; 60 s by default, and all its writes would wait.
+        orphans = ["--setParameter", "transactionLifetimeLimitSeconds=10"]
+        return [str(mongod_binary()), *address, *storage, *replication, *quick, *orphans, "--quiet"]
 
     def why_not_ready(self) -> str | None:
         """None when this mongod takes writes, else a sentence; begins the replica set or moves it to our port."""
