@@ -31,7 +31,6 @@ from cvops_labeling.settings import LabelingSettings
 from cvops_labeling.task_book import TaskBook
 from cvops_protos.v1.labeling_pb2_grpc import add_LabelingServicer_to_server
 from cvops_protos.v1.model_pb2 import ModelReleased
-from cvops_protos.v1.prediction_pb2 import Prediction
 from cvops_vision.probe import ImageLimits
 
 _OPERATE = frozenset({Role.OPERATOR})
@@ -80,12 +79,10 @@ def build(settings: LabelingSettings) -> App:
     async def on_model_released(records: Sequence[Record[ModelReleased]]) -> None:
         await names.on_released(records)
 
-    @bus.subscribe(PREDICTIONS, max_records=settings.batch)
-    async def on_predictions(records: Sequence[Record[Prediction]]) -> None:
-        await catalog.observe(records)
-
-    @bus.subscribe(DRIFT_EVENTS, EPISODES, ROLLOUTS)
-    async def on_steps_of_the_loop(records: Sequence[Record[Any]]) -> None:
+    # One subscription: with several a group settles in several rounds of seconds.
+    @bus.subscribe(PREDICTIONS, DRIFT_EVENTS, EPISODES, ROLLOUTS, max_records=settings.batch)
+    async def on_events(records: Sequence[Record[Any]]) -> None:
+        await catalog.observe([each for each in records if each.topic == PREDICTIONS])
         await exemplars.observe([each for each in records if each.topic == DRIFT_EVENTS])
         await episodes.observe([each for each in records if each.topic == EPISODES])
         await audits.observe([each for each in records if each.topic == ROLLOUTS])
