@@ -1,5 +1,7 @@
 """Projects: the file, the door, the defaults and what is told of a change."""
 
+from pathlib import Path
+
 import pytest
 
 from cvops_common.errors import BadArgument
@@ -106,3 +108,9 @@ def test_changes_name_each_field_and_defaults_are_no_change():
         "alerts.routes.ops.least_severity: critical -> warning",
     ]
     assert changes(None, new) == ["project roads is new"]
+
+
+def test_the_documented_defaults_are_the_defaults():
+    text = (Path(__file__).resolve().parents[2] / "docs/projects.md").read_text()
+    declared = parse(text[text.index("```yaml\n") + 8 : text.index("\n```\n")], "projects.md")
+    assert declared == with_defaults(Project(project="default"))
