@@ -38,6 +38,11 @@ async def test_the_same_labels_in_any_order_are_one_version_and_another_label_is
     files = {each.uri for each in await objects.list("datasets")}
     assert await publish(objects, reversed(images)) == first
     assert {each.uri for each in await objects.list("datasets")} == files
+    turned = [
+        replace(each, boxes=tuple(replace(box, attributes=box.attributes[::-1]) for box in each.boxes))
+        for each in images
+    ]
+    assert await publish(objects, turned) == first
     changed = [replace(images[0], boxes=()), *images[1:]]
     assert (await publish(objects, changed)).version != first.version
 

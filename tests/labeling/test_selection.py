@@ -110,12 +110,12 @@ def test_a_view_in_which_nothing_moves_still_gives_half_of_the_budget():
 
 def test_frames_near_settled_ones_of_another_side_are_left_alone():
     candidates = pool(400, cameras=1)
-    taken = [Taken("c0", 1.7e9 + 50, "train"), Taken("c0", 1.7e9 + 150, "test")]
-    choice = choose(candidates, BUDGET, seed=1, taken=taken)
+    taken = [Taken("c0", 1.7e9 + 20 + 40 * i, ("train", "test", "val")[i % 3]) for i in range(5)]
     at_s = {each.frame_id: each.at_s for each in candidates}
-    for pick in choice.picks:
-        for each in taken:
-            assert abs(at_s[pick.frame_id] - each.at_s) > 10 or pick.split == each.split
+    for seed in range(8):
+        for pick in choose(candidates, BUDGET, seed=seed, taken=taken).picks:
+            for each in taken:
+                assert abs(at_s[pick.frame_id] - each.at_s) > 10 or pick.split == each.split
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
