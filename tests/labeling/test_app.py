@@ -123,3 +123,28 @@ async def test_a_rollout_brings_audit_tasks_until_it_ends_and_its_episode_become
     assert in_slice
     assert all(each.split != "train" and each.purpose == "train" for each in in_slice)
     assert all(each.split == "test" for each in dataset.images if each.purpose == "audit")
+
+
+async def test_an_audit_never_stands_beside_a_frame_that_is_trained_on(labeling, seen, project):
+    cameras = [f"{project}-1"]
+    await labeling.feed(await seen.frames(cameras, 40))
+    await until(labeling.frames, lambda found: len(found) == 40)
+    request = pb.SelectFramesRequest(project=project)
+    request.since.FromDatetime(BEGIN)
+    await labeling.call("SelectFrames", request)
+    trained = [each for each in (await labeling.tasks()).tasks if each.purpose == "train"]
+    await labeling.feed(await seen.frames(cameras, 20, begin=BEGIN + timedelta(seconds=40)))
+    rollout = Rollout(
+        rollout_id=f"r-{project}", project=project, cameras=cameras, state=Rollout.STATE_CANARY, revision=1
+    )
+    rollout.stage_since.FromDatetime(BEGIN)
+    await labeling.feed([rollout])
+    found = await until(labeling.tasks, lambda found: sum(each.purpose == "audit" for each in found.tasks) >= 2)
+    await labeling.feed(
+        [Rollout(rollout_id=f"r-{project}", project=project, state=Rollout.STATE_ROLLED_BACK, revision=2)]
+    )
+    held = {each.frame_id for each in trained if each.reason == "random"}
+    for audit in (each for each in found.tasks if each.purpose == "audit"):
+        for task in trained:
+            if task.frame_id not in held:
+                assert abs(audit.captured_at.ToSeconds() - task.captured_at.ToSeconds()) > 10

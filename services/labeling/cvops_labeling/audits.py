@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any
 
+import numpy as np
+
 from cvops_common.errors import Conflict, CvopsError, NotFound
 from cvops_common.mongo import Document, MongoStore, mongo_errors
 from cvops_common.records import Record
@@ -14,9 +16,10 @@ from cvops_common.telemetry import logger
 from cvops_labeling.catalog import Catalog, candidates_query
 from cvops_labeling.documents import identity, now
 from cvops_labeling.label_book import LabelBook
-from cvops_labeling.selection import Choice, Picked
+from cvops_labeling.selection import GAP_S, Choice, Picked
 from cvops_labeling.selections import Selections, Wish, at_random, seed_of
 from cvops_labeling.settings import LabelingSettings
+from cvops_labeling.sides import TEST, Stretch, sides
 from cvops_labeling.task_book import AUDIT, TaskBook
 from cvops_protos.v1.training_pb2 import Rollout
 
@@ -72,6 +75,17 @@ class Audits:
                 log.warning("audit waits", rollout=due["_id"], error=str(error))
                 return
 
+    async def _free(self, camera_id: str, frames: list[Document]) -> list[Document]:
+        """Those that do not stand beside a frame of another side."""
+        if not frames:
+            return []
+        times_ns, margin_ns = [each["captured_ns"] for each in frames], int(GAP_S * 1e9)
+        taken = await self._tasks.sides([camera_id], min(times_ns) - margin_ns, max(times_ns) + margin_ns)
+        at_s = np.array(times_ns) / 1e9
+        whole = [Stretch(camera_id, float(at_s.min()), float(at_s.max()), TEST)]
+        split = sides([camera_id] * len(frames), at_s, whole, taken, GAP_S)
+        return [frame for frame, side in zip(frames, split, strict=True) if side == TEST]
+
     async def _follow(self, rollout: Rollout) -> bool:
         """Whether this is news, or the same again."""
         stage = _STAGES.get(rollout.state, "")
@@ -118,7 +132,7 @@ class Audits:
         picks: list[Picked] = []
         for camera_id in rollout["cameras"]:
             query = candidates_query(rollout["project"], [camera_id], rollout["since"], None)
-            recent = await self._catalog.newest(query, _RECENT)
+            recent = await self._free(camera_id, await self._catalog.newest(query, _RECENT))
             seed = seed_of(f"{wish.selection_id}/{camera_id}")
             frames += recent
             picks += at_random(recent, self._settings.audit_frames, seed).picks if recent else ()
