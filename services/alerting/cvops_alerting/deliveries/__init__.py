@@ -1,0 +1,1 @@
+"""Deliveries: messages to the people who must know."""

@@ -1,0 +1,1 @@
+"""Incidents: which alarms belong together, and what becomes of them."""
