@@ -43,7 +43,7 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
         "push", clip, "--camera", "road", "--realtime", "--loop", "3", "--fps", "10", "--json"
     )
 
-    for victim in ("ingest", "inference", "drift", "kafka", "mongod"):
+    for victim in ("ingest", "inference", "drift", "labeling", "kafka", "mongod"):
         wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
         platform.kill(victim)
         assert platform.run("status", "--wait", "60").returncode == 0
@@ -76,6 +76,11 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
     (watched,) = platform.json("drift", "status", "road")
     assert watched["models"][0]["model"]["name"] == "coco"
     assert "problems" not in watched
+    end = time.monotonic() + 30
+    while len(catalog := platform.json("frames", "search", "--camera", "road", "--limit", "5000")) < count:
+        assert time.monotonic() < end, f"the catalog lacks frames\n{platform.logs()}"
+        time.sleep(0.5)
+    assert {each["frame_id"] for each in catalog} == {f["frame_id"] for f in frames}
     assert ledger["gaps"] == 0
     parts = ledger["stored"] + ledger["sampled_out"] + sum(ledger["rejected"].values()) + ledger["duplicates"]
     assert ledger["captured"] == parts + ledger["gaps"]
