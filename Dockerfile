@@ -8,7 +8,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /source
 # The dependencies are a layer of their own: it changes only when the lock of this service does.
 COPY requirements/build.txt requirements/${SERVICE}.txt requirements/
-RUN test -n "${SERVICE}" || { echo "set --build-arg SERVICE=ingest, inference, drift, labeling or trainer" >&2; exit 1; }
+RUN test -n "${SERVICE}" || { echo "set --build-arg SERVICE=ingest, inference, drift, labeling, trainer or alerting" >&2; exit 1; }
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --require-hashes --only-binary :all: -r requirements/build.txt \
  && python -m venv /opt/cvops \

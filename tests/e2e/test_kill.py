@@ -43,7 +43,7 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
         "push", clip, "--camera", "road", "--realtime", "--loop", "3", "--fps", "10", "--json"
     )
 
-    for victim in ("ingest", "inference", "drift", "labeling", "kafka", "mongod"):
+    for victim in ("ingest", "inference", "drift", "labeling", "alerting", "kafka", "mongod"):
         wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
         platform.kill(victim)
         assert platform.run("status", "--wait", "60").returncode == 0

@@ -48,6 +48,7 @@ def test_status_of_a_stopped_platform_names_what_does_not_answer(tmp_path: Path)
         "inference",
         "drift",
         "labeling",
+        "alerting",
         "trainer",
     ]
     assert all("does not answer" in each["detail"] for each in seen["processes"])

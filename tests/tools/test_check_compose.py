@@ -65,5 +65,5 @@ def test_compose_itself_takes_the_file_and_wants_every_password(check: ModuleTyp
 
 def test_the_image_of_each_service_is_built_from_the_lock_of_that_service(compose: dict[str, Any]):
     built = {service["build"]["args"]["SERVICE"] for service in compose["services"].values() if "build" in service}
-    assert built == {"ingest", "inference", "drift", "labeling", "trainer"}
+    assert built == {"ingest", "inference", "drift", "labeling", "trainer", "alerting"}
     assert all((REPO / "requirements" / f"{service}.txt").is_file() for service in built)

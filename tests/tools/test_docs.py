@@ -12,7 +12,7 @@ from cvops_common.app import App
 from cvops_common.topics import TOPICS
 
 REPO = Path(__file__).resolve().parents[2]
-SERVICES = ("ingest", "inference", "drift", "labeling", "trainer")
+SERVICES = ("ingest", "inference", "drift", "labeling", "trainer", "alerting")
 
 
 def reasons() -> Iterator[str]:

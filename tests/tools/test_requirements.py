@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
-SERVICES = ("ingest", "inference", "drift", "labeling", "trainer")
+SERVICES = ("ingest", "inference", "drift", "labeling", "trainer", "alerting")
 
 
 def pins(name: str) -> dict[str, str]:

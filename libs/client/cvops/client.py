@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cvops.alerting import Alerting
 from cvops.cameras import Cameras
 from cvops.connection import Connection
 from cvops.drift import DriftMonitoring
@@ -42,7 +43,7 @@ class Client:
 
     def close(self) -> None:
         """Closes the connections."""
-        for name in ("cameras", "models", "inference", "drift", "labeling", "loop", "training"):
+        for name in ("alerting", "cameras", "models", "inference", "drift", "labeling", "loop", "training"):
             if (part := self.__dict__.pop(name, None)) is not None:
                 part.close()
 
@@ -75,6 +76,11 @@ class Client:
     def training(self) -> Training:
         """Training runs, and candidates on their way to the cameras."""
         return Training(self.connection)
+
+    @cached_property
+    def alerting(self) -> Alerting:
+        """Incidents, and the messages about them."""
+        return Alerting(self.connection)
 
     @cached_property
     def loop(self) -> Loop:

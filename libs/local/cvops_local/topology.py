@@ -40,6 +40,7 @@ SERVICES = (
     Service("inference", 20, {"cache_dir": "cache/bundles"}),
     Service("drift", 40),
     Service("labeling", 50),
+    Service("alerting", 60),
     Service("trainer", 30, {"scratch_dir": "scratch/trainer"}),
 )
 

@@ -13,12 +13,14 @@ from cvops.cli.context import Context
 PLUGINS = "cvops.commands"
 
 _COMMANDS = {
+    "alert": "cvops.cli.alert:alert",
     "camera": "cvops.cli.camera:camera",
     "dataset": "cvops.cli.dataset:dataset",
     "drift": "cvops.cli.drift:drift",
     "episode": "cvops.cli.loop:episode",
     "loop": "cvops.cli.loop:loop",
     "frames": "cvops.cli.frames:frames",
+    "incidents": "cvops.cli.incidents:incidents",
     "label": "cvops.cli.label:label",
     "model": "cvops.cli.model:model",
     "predict": "cvops.cli.predict:predict",
@@ -27,6 +29,7 @@ _COMMANDS = {
 }
 # What `--help` says of our own commands and plug-ins without importing them.
 _HELP = {
+    "alert": "Test the routes of alerts, and see what was sent.",
     "apply": "Make a project what its file declares; tell what changes.",
     "camera": "Add, change, look at and remove cameras.",
     "dataset": "Release labels as a version, and see the versions.",
@@ -36,6 +39,7 @@ _HELP = {
     "drift": "See what has changed: cameras at a glance, reports with evidence, accepted views.",
     "episode": "Look at episodes: from a drift to its cure.",
     "frames": "Search and tag frames, save their images, choose some for labels.",
+    "incidents": "Look at incidents, acknowledge and resolve them.",
     "key": "Make, list and revoke API keys.",
     "loop": "Pause and resume what the platform does by itself.",
     "label": "See tasks; import and export labels as COCO or YOLO.",

@@ -1,7 +1,7 @@
 """Which alarms are one incident. Pure: alarms and open incidents in, membership out.
 
-- What one camera tells at one time is one incident. When its picture is at fault that is a camera incident, and all that
-  follows from the fault (drift of pictures, of predictions, of verdicts) belongs to it.
+- What one camera tells at one time is one incident. When its picture is at fault that is a camera incident, and all
+  that follows from the fault (drift of pictures, of predictions, of verdicts) belongs to it.
 - Drift, releases and trainings that begin within `group_s` of each other in one project are one incident.
 - Faults of cameras are one incident when the cameras share the fault and an attribute that cameras without it lack, or
   when the fault began in the same moment; else each camera has its own.
@@ -88,8 +88,8 @@ def arrange(
 ) -> Arrangement:
     """Where every alarm of one project belongs.
 
-    Alarms stay where they are unless a fault of their camera came or went. An alarm whose incident is no longer open has
-    been dealt with and is left alone.
+    Alarms stay where they are unless a fault of their camera came or went. An alarm whose incident is no longer open
+    has been dealt with and is left alone.
 
     Args:
         alarms: open ones, and closed ones of open incidents.

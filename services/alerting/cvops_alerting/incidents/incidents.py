@@ -104,7 +104,7 @@ class Incidents:
         """Fires what has lasted; with `everything`, also looks anew what belongs together."""
         incidents = await (self._store.open_in() if everything else self._store.pending())
         for project in {incident.project for incident in incidents}:
-            await self._change(project, lambda book, _: None)
+            await self._change(project, lambda _book, _now: None)
 
     async def _keep_looking(self) -> None:
         rounds = 0
