@@ -14,7 +14,7 @@ class LabelingSettings(ServiceSettings):
     batch: int = Field(500, ge=1, description="records taken from Kafka at once at most")
     look_every_s: float = Field(1.0, gt=0, description="seconds between looks at episodes and rollouts")
     least_candidates: int = Field(20, ge=1, description="frames since the change that an episode waits for")
-    least_span_s: float = Field(20.0, ge=0, description="seconds that these frames should cover; 0: any")
+    least_span_s: float = Field(30.0, ge=0, description="seconds that these frames should cover; 0: any")
     select_wait_s: float = Field(60.0, ge=0, description="after so many seconds an episode takes what is there")
     done_share: float = Field(0.8, gt=0, le=1, description="share of an episode's tasks after which silence ends it")
     silence_s: float = Field(30.0, gt=0, description="seconds without a label that end labelling after that share")
