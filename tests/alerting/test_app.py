@@ -42,7 +42,7 @@ async def test_two_cameras_that_drift_together_are_one_incident_that_is_told_and
         assert list(incident.shared) == ["site=north"]
 
         await wait_for(lambda: len(receiver.taken) == 1, "the message")
-        headers, body = receiver.got[0]
+        _, body = receiver.got[0]
         assert body["incident"]["incident_id"] == incident.incident_id
         closing = [
             alarm(f"{project}-1", project, state=DriftEvent.STATE_CLOSED, after_s=60),

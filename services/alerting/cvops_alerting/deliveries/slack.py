@@ -11,8 +11,8 @@ from typing import Any
 from cvops_alerting.deliveries.post import Message, Post, severity_of, state_of
 from cvops_protos.v1.alerting_pb2 import Incident
 
-# Limits of Slack, in characters.
-_MOST_HEADER, _MOST_SECTION, _MOST_CONTEXT = 150, 3000, 2000
+# Limit of Slack, in characters.
+_MOST_SECTION = 3000
 _MOST_ALARMS = 5
 _SIGNS = {"info": ":information_source:", "warning": ":warning:", "critical": ":rotating_light:"}
 
@@ -35,20 +35,20 @@ def slack_payload(message: Message) -> dict[str, Any]:
     title = _escaped(incident.title)
     repeat = "_(may have been told already)_ " if message.maybe_told else ""
     heading = "Test" if message.what == "test" else f"{state.capitalize()}: {severity} {incident.kind} incident"
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": _cut(heading, _MOST_HEADER), "emoji": True}},
-        {"type": "section", "text": {"type": "mrkdwn", "text": _cut(f"{repeat}{sign} *{title}*", _MOST_SECTION)}},
-    ]
+    blocks = [_section(f"{repeat}{sign} {heading}\n*{title}*")]
     if lines := _alarm_lines(incident):
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _cut(lines, _MOST_SECTION)}})
+        blocks.append(_section(lines))
     context = [f"project {incident.project}", f"incident {incident.incident_id[:8]}", *incident.shared]
     if incident.by:
         context.append(f"{state} by {incident.by}")
     if incident.note:
         context.append(incident.note)
-    said = _cut(_escaped(" · ".join(context)), _MOST_CONTEXT)
-    blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": said}]})
+    blocks.append(_section(_escaped(" · ".join(context))))
     return {"text": _cut(f"{repeat}[{state}] {title}", _MOST_SECTION), "blocks": blocks}
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": _cut(text, _MOST_SECTION)}}
 
 
 def _alarm_lines(incident: Incident) -> str:
