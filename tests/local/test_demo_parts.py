@@ -65,9 +65,7 @@ class TestComplaints:
         assert "rolled back" in " ".join(complaints(STORIES["bad-model"], QUIET, 0.7, 0.7, 0.7))
         story, gone = STORIES["bad-model"], replace(QUIET, rolled_back=True)
         assert complaints(story, gone, 0.7, 0.7, 0.7) == []
-        assert "champion" in " ".join(
-            complaints(story, replace(gone, champion_kept=False), 0.7, 0.7, 0.7)
-        )
+        assert "champion" in " ".join(complaints(story, replace(gone, champion_kept=False), 0.7, 0.7, 0.7))
 
 
 class _Platform:

@@ -72,7 +72,7 @@ class Training:
         return list(self._call("ListRollouts", pb.ListRolloutsRequest(project=project, limit=limit)).rollouts)
 
     def start_rollout(self, project: str, model: str, cameras: Sequence[str] = (), reason: str = "") -> pb.Rollout:
-        """Tries a registered model, "name:version", in the shadow of the champion; on all cameras when none is named."""
+        """Tries a registered model, "name:version", beside the champion; on all cameras when none is named."""
         request = pb.StartRolloutRequest(project=project, model=model, cameras=cameras, reason=reason)
         rollout: pb.Rollout = self._call("StartRollout", request)
         return rollout
