@@ -1,10 +1,12 @@
 """Models: versions in the store and what serves."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cvops.calls import Calls
 from cvops.connection import Connection
@@ -33,6 +35,7 @@ class ModelVersion:
     classes: tuple[str, ...]
     size_bytes: int
     created_at: datetime
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,20 @@ class Models:
     def list(self, name: str = "") -> tuple[tuple[ModelVersion, ...], tuple[Release, ...]]:
         """Versions, newest first, and the releases that serve."""
         answer = self._call("ListModels", trainer_pb2.ListModelsRequest(name=name))
-        return tuple(map(_version, answer.versions)), tuple(map(_release, answer.releases))
+        return tuple(map(_version, answer.versions)), tuple(map(release_of, answer.releases))
+
+    def show(self, model: str) -> tuple[ModelVersion, dict[str, Any]]:
+        """The version that "name", "name:version" or "name@alias" means, and its bundle.json."""
+        found = self._call("GetModel", trainer_pb2.GetModelRequest(model=model))
+        return _version(found), json.loads(found.bundle_json or "{}")
+
+    def set_alias(self, model: str, alias: str) -> ModelVersion:
+        """Makes "name@alias" mean this version, and no other of its name."""
+        return _version(self._call("SetAlias", trainer_pb2.SetAliasRequest(model=model, alias=alias)))
+
+    def remove_alias(self, model: str, alias: str) -> ModelVersion:
+        """Takes an alias away."""
+        return _version(self._call("SetAlias", trainer_pb2.SetAliasRequest(model=model, alias=alias, remove=True)))
 
     def release(
         self,
@@ -100,17 +116,17 @@ class Models:
             percent=percent,
             reason=reason,
         )
-        return _release(self._call("ReleaseModel", request))
+        return release_of(self._call("ReleaseModel", request))
 
     def rollback(self, *, project: str = "", slot: str = "", reason: str = "") -> Release:
         """Gives a slot back to the model before."""
         request = trainer_pb2.RollbackModelRequest(project=project, slot=slot, reason=reason)
-        return _release(self._call("RollbackModel", request))
+        return release_of(self._call("RollbackModel", request))
 
     def withdraw(self, *, project: str = "", slot: str = "", reason: str = "") -> Release:
         """Empties a slot."""
         request = trainer_pb2.WithdrawModelRequest(project=project, slot=slot, reason=reason)
-        return _release(self._call("WithdrawModel", request))
+        return release_of(self._call("WithdrawModel", request))
 
 
 def _pieces(path: Path, sha256: str) -> Iterator[trainer_pb2.UploadBundleRequest]:
@@ -128,10 +144,12 @@ def _version(version: trainer_pb2.ModelVersion) -> ModelVersion:
         classes=tuple(version.classes),
         size_bytes=version.bytes,
         created_at=version.created_at.ToDatetime(UTC),
+        aliases=tuple(version.aliases),
     )
 
 
-def _release(released: ModelReleased) -> Release:
+def release_of(released: ModelReleased) -> Release:
+    """A release as it is told."""
     previous = f"{released.previous.name}:{released.previous.version}" if released.HasField("previous") else ""
     return Release(
         project=released.project,

@@ -71,6 +71,11 @@ class Training:
         """Rollouts, newest first."""
         return list(self._call("ListRollouts", pb.ListRolloutsRequest(project=project, limit=limit)).rollouts)
 
+    def rollout(self, rollout_id: str) -> pb.Rollout:
+        """One rollout, by its id or the beginning of it."""
+        found: pb.Rollout = self._call("GetRollout", pb.GetRolloutRequest(rollout_id=rollout_id))
+        return found
+
     def start_rollout(self, project: str, model: str, cameras: Sequence[str] = (), reason: str = "") -> pb.Rollout:
         """Tries a registered model, "name:version", beside the champion; on all cameras when none is named."""
         request = pb.StartRolloutRequest(project=project, model=model, cameras=cameras, reason=reason)

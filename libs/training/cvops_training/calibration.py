@@ -9,7 +9,7 @@ from cvops_training.examples import Example
 from cvops_training.recipe import Found
 
 _LEAST = 50
-_RANGE = (0.4, 4.0)
+_RANGE = (0.2, 5.0)
 _STEPS = 121
 
 
@@ -21,7 +21,7 @@ def fit_temperature(examples: Sequence[Example], found: Sequence[Found]) -> floa
         found: its detections with temperature 1.
 
     Returns:
-        0.4 to 4; 1 when fewer than 50 boxes can tell.
+        0.2 to 5; 1 when fewer than 50 boxes can tell.
     """
     hits = [(one.scores, correct(example, one)) for example, one in zip(examples, found, strict=True)]
     scores = np.concatenate([scores for scores, _ in hits] or [np.zeros(0, np.float32)])

@@ -97,7 +97,9 @@ class Incident(_message.Message):
         """What its cameras have in common and the others have not: "site=north", "firmware=2.1"; empty: nothing."""
 
     @_builtins.property
-    def since(self) -> _timestamp_pb2.Timestamp: ...
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When the change began: where it began first, the median of what the alarms of that camera estimate."""
+
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property

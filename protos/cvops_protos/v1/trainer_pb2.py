@@ -26,7 +26,7 @@ from cvops_protos.v1 import model_pb2 as cvops__protos_dot_v1_dot_model__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63vops_protos/v1/trainer.proto\x12\x08\x63vops.v1\x1a\x1b\x63vops_protos/v1/model.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x13UploadBundleRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xb6\x01\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\rbundle_sha256\x18\x03 \x01(\t\x12\x12\n\nbundle_uri\x18\x04 \x01(\t\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12\x0c\n\x04task\x18\x06 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x07 \x03(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"!\n\x11ListModelsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"i\n\x12ListModelsResponse\x12(\n\x08versions\x18\x01 \x03(\x0b\x32\x16.cvops.v1.ModelVersion\x12)\n\x08releases\x18\x02 \x03(\x0b\x32\x17.cvops.v1.ModelReleased\"\xa4\x01\n\x13ReleaseModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\t\x12,\n\x05stage\x18\x04 \x01(\x0e\x32\x1d.cvops.v1.ModelReleased.Stage\x12\x10\n\x08selector\x18\x05 \x01(\t\x12\x0f\n\x07percent\x18\x06 \x01(\r\x12\x0e\n\x06reason\x18\x07 \x01(\t\"E\n\x14RollbackModelRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x14WithdrawModelRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t2\xf6\x02\n\x06Models\x12G\n\x0cUploadBundle\x12\x1d.cvops.v1.UploadBundleRequest\x1a\x16.cvops.v1.ModelVersion(\x01\x12G\n\nListModels\x12\x1b.cvops.v1.ListModelsRequest\x1a\x1c.cvops.v1.ListModelsResponse\x12\x46\n\x0cReleaseModel\x12\x1d.cvops.v1.ReleaseModelRequest\x1a\x17.cvops.v1.ModelReleased\x12H\n\rRollbackModel\x12\x1e.cvops.v1.RollbackModelRequest\x1a\x17.cvops.v1.ModelReleased\x12H\n\rWithdrawModel\x12\x1e.cvops.v1.WithdrawModelRequest\x1a\x17.cvops.v1.ModelReleasedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63vops_protos/v1/trainer.proto\x12\x08\x63vops.v1\x1a\x1b\x63vops_protos/v1/model.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x13UploadBundleRequest\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"\xdc\x01\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x15\n\rbundle_sha256\x18\x03 \x01(\t\x12\x12\n\nbundle_uri\x18\x04 \x01(\t\x12\r\n\x05\x62ytes\x18\x05 \x01(\x04\x12\x0c\n\x04task\x18\x06 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x07 \x03(\t\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12\x13\n\x0b\x62undle_json\x18\n \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"?\n\x0fSetAliasRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0e\n\x06remove\x18\x03 \x01(\x08\"!\n\x11ListModelsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"i\n\x12ListModelsResponse\x12(\n\x08versions\x18\x01 \x03(\x0b\x32\x16.cvops.v1.ModelVersion\x12)\n\x08releases\x18\x02 \x03(\x0b\x32\x17.cvops.v1.ModelReleased\"\xa4\x01\n\x13ReleaseModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\t\x12,\n\x05stage\x18\x04 \x01(\x0e\x32\x1d.cvops.v1.ModelReleased.Stage\x12\x10\n\x08selector\x18\x05 \x01(\t\x12\x0f\n\x07percent\x18\x06 \x01(\r\x12\x0e\n\x06reason\x18\x07 \x01(\t\"E\n\x14RollbackModelRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"E\n\x14WithdrawModelRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t2\xf4\x03\n\x06Models\x12G\n\x0cUploadBundle\x12\x1d.cvops.v1.UploadBundleRequest\x1a\x16.cvops.v1.ModelVersion(\x01\x12=\n\x08GetModel\x12\x19.cvops.v1.GetModelRequest\x1a\x16.cvops.v1.ModelVersion\x12=\n\x08SetAlias\x12\x19.cvops.v1.SetAliasRequest\x1a\x16.cvops.v1.ModelVersion\x12G\n\nListModels\x12\x1b.cvops.v1.ListModelsRequest\x1a\x1c.cvops.v1.ListModelsResponse\x12\x46\n\x0cReleaseModel\x12\x1d.cvops.v1.ReleaseModelRequest\x1a\x17.cvops.v1.ModelReleased\x12H\n\rRollbackModel\x12\x1e.cvops.v1.RollbackModelRequest\x1a\x17.cvops.v1.ModelReleased\x12H\n\rWithdrawModel\x12\x1e.cvops.v1.WithdrawModelRequest\x1a\x17.cvops.v1.ModelReleasedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,17 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADBUNDLEREQUEST']._serialized_start=105
   _globals['_UPLOADBUNDLEREQUEST']._serialized_end=157
   _globals['_MODELVERSION']._serialized_start=160
-  _globals['_MODELVERSION']._serialized_end=342
-  _globals['_LISTMODELSREQUEST']._serialized_start=344
-  _globals['_LISTMODELSREQUEST']._serialized_end=377
-  _globals['_LISTMODELSRESPONSE']._serialized_start=379
-  _globals['_LISTMODELSRESPONSE']._serialized_end=484
-  _globals['_RELEASEMODELREQUEST']._serialized_start=487
-  _globals['_RELEASEMODELREQUEST']._serialized_end=651
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=653
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=722
-  _globals['_WITHDRAWMODELREQUEST']._serialized_start=724
-  _globals['_WITHDRAWMODELREQUEST']._serialized_end=793
-  _globals['_MODELS']._serialized_start=796
-  _globals['_MODELS']._serialized_end=1170
+  _globals['_MODELVERSION']._serialized_end=380
+  _globals['_GETMODELREQUEST']._serialized_start=382
+  _globals['_GETMODELREQUEST']._serialized_end=414
+  _globals['_SETALIASREQUEST']._serialized_start=416
+  _globals['_SETALIASREQUEST']._serialized_end=479
+  _globals['_LISTMODELSREQUEST']._serialized_start=481
+  _globals['_LISTMODELSREQUEST']._serialized_end=514
+  _globals['_LISTMODELSRESPONSE']._serialized_start=516
+  _globals['_LISTMODELSRESPONSE']._serialized_end=621
+  _globals['_RELEASEMODELREQUEST']._serialized_start=624
+  _globals['_RELEASEMODELREQUEST']._serialized_end=788
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=790
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=859
+  _globals['_WITHDRAWMODELREQUEST']._serialized_start=861
+  _globals['_WITHDRAWMODELREQUEST']._serialized_end=930
+  _globals['_MODELS']._serialized_start=933
+  _globals['_MODELS']._serialized_end=1433
 # @@protoc_insertion_point(module_scope)

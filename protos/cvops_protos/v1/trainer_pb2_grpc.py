@@ -41,6 +41,16 @@ class ModelsStub:
                 request_serializer=cvops__protos_dot_v1_dot_trainer__pb2.UploadBundleRequest.SerializeToString,
                 response_deserializer=cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.FromString,
                 _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/cvops.v1.Models/GetModel',
+                request_serializer=cvops__protos_dot_v1_dot_trainer__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.FromString,
+                _registered_method=True)
+        self.SetAlias = channel.unary_unary(
+                '/cvops.v1.Models/SetAlias',
+                request_serializer=cvops__protos_dot_v1_dot_trainer__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/cvops.v1.Models/ListModels',
                 request_serializer=cvops__protos_dot_v1_dot_trainer__pb2.ListModelsRequest.SerializeToString,
@@ -70,6 +80,20 @@ class ModelsServicer:
     def UploadBundle(self, request_iterator, context):
         """Uploads a bundle in pieces; the store verifies it and answers with its version.
         The same bundle twice is the same version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """One version, with its bundle.json and its aliases.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAlias(self, request, context):
+        """Names a version: "roads@stable" means it from now on, and no other of its name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +133,16 @@ def add_ModelsServicer_to_server(servicer, server):
             'UploadBundle': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadBundle,
                     request_deserializer=cvops__protos_dot_v1_dot_trainer__pb2.UploadBundleRequest.FromString,
+                    response_serializer=cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.SerializeToString,
+            ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=cvops__protos_dot_v1_dot_trainer__pb2.GetModelRequest.FromString,
+                    response_serializer=cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.SerializeToString,
+            ),
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=cvops__protos_dot_v1_dot_trainer__pb2.SetAliasRequest.FromString,
                     response_serializer=cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
@@ -159,6 +193,60 @@ class Models:
             target,
             '/cvops.v1.Models/UploadBundle',
             cvops__protos_dot_v1_dot_trainer__pb2.UploadBundleRequest.SerializeToString,
+            cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cvops.v1.Models/GetModel',
+            cvops__protos_dot_v1_dot_trainer__pb2.GetModelRequest.SerializeToString,
+            cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cvops.v1.Models/SetAlias',
+            cvops__protos_dot_v1_dot_trainer__pb2.SetAliasRequest.SerializeToString,
             cvops__protos_dot_v1_dot_trainer__pb2.ModelVersion.FromString,
             options,
             channel_credentials,

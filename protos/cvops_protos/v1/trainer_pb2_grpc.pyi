@@ -38,6 +38,10 @@ class ModelsStub:
     """Uploads a bundle in pieces; the store verifies it and answers with its version.
     The same bundle twice is the same version.
     """
+    GetModel: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.GetModelRequest, _trainer_pb2.ModelVersion]
+    """One version, with its bundle.json and its aliases."""
+    SetAlias: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.SetAliasRequest, _trainer_pb2.ModelVersion]
+    """Names a version: "roads@stable" means it from now on, and no other of its name."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ListModelsRequest, _trainer_pb2.ListModelsResponse]
     """Newest first."""
     ReleaseModel: _grpc.UnaryUnaryMultiCallable[_trainer_pb2.ReleaseModelRequest, _model_pb2.ModelReleased]
@@ -56,6 +60,10 @@ class ModelsAsyncStub(ModelsStub):
     """Uploads a bundle in pieces; the store verifies it and answers with its version.
     The same bundle twice is the same version.
     """
+    GetModel: _aio.UnaryUnaryMultiCallable[_trainer_pb2.GetModelRequest, _trainer_pb2.ModelVersion]  # type: ignore[assignment]
+    """One version, with its bundle.json and its aliases."""
+    SetAlias: _aio.UnaryUnaryMultiCallable[_trainer_pb2.SetAliasRequest, _trainer_pb2.ModelVersion]  # type: ignore[assignment]
+    """Names a version: "roads@stable" means it from now on, and no other of its name."""
     ListModels: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ListModelsRequest, _trainer_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Newest first."""
     ReleaseModel: _aio.UnaryUnaryMultiCallable[_trainer_pb2.ReleaseModelRequest, _model_pb2.ModelReleased]  # type: ignore[assignment]
@@ -77,6 +85,22 @@ class ModelsServicer(metaclass=_abc_1.ABCMeta):
         """Uploads a bundle in pieces; the store verifies it and answers with its version.
         The same bundle twice is the same version.
         """
+
+    @_abc_1.abstractmethod
+    def GetModel(
+        self,
+        request: _trainer_pb2.GetModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.ModelVersion, _abc.Awaitable[_trainer_pb2.ModelVersion]]:
+        """One version, with its bundle.json and its aliases."""
+
+    @_abc_1.abstractmethod
+    def SetAlias(
+        self,
+        request: _trainer_pb2.SetAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trainer_pb2.ModelVersion, _abc.Awaitable[_trainer_pb2.ModelVersion]]:
+        """Names a version: "roads@stable" means it from now on, and no other of its name."""
 
     @_abc_1.abstractmethod
     def ListModels(

@@ -60,6 +60,11 @@ class TrainingStub:
                 request_serializer=cvops__protos_dot_v1_dot_training__pb2.ListRolloutsRequest.SerializeToString,
                 response_deserializer=cvops__protos_dot_v1_dot_training__pb2.ListRolloutsResponse.FromString,
                 _registered_method=True)
+        self.GetRollout = channel.unary_unary(
+                '/cvops.v1.Training/GetRollout',
+                request_serializer=cvops__protos_dot_v1_dot_training__pb2.GetRolloutRequest.SerializeToString,
+                response_deserializer=cvops__protos_dot_v1_dot_training__pb2.Rollout.FromString,
+                _registered_method=True)
         self.StartRollout = channel.unary_unary(
                 '/cvops.v1.Training/StartRollout',
                 request_serializer=cvops__protos_dot_v1_dot_training__pb2.StartRolloutRequest.SerializeToString,
@@ -117,6 +122,12 @@ class TrainingServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRollouts(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRollout(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,6 +193,11 @@ def add_TrainingServicer_to_server(servicer, server):
                     servicer.ListRollouts,
                     request_deserializer=cvops__protos_dot_v1_dot_training__pb2.ListRolloutsRequest.FromString,
                     response_serializer=cvops__protos_dot_v1_dot_training__pb2.ListRolloutsResponse.SerializeToString,
+            ),
+            'GetRollout': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRollout,
+                    request_deserializer=cvops__protos_dot_v1_dot_training__pb2.GetRolloutRequest.FromString,
+                    response_serializer=cvops__protos_dot_v1_dot_training__pb2.Rollout.SerializeToString,
             ),
             'StartRollout': grpc.unary_unary_rpc_method_handler(
                     servicer.StartRollout,
@@ -345,6 +361,33 @@ class Training:
             '/cvops.v1.Training/ListRollouts',
             cvops__protos_dot_v1_dot_training__pb2.ListRolloutsRequest.SerializeToString,
             cvops__protos_dot_v1_dot_training__pb2.ListRolloutsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRollout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cvops.v1.Training/GetRollout',
+            cvops__protos_dot_v1_dot_training__pb2.GetRolloutRequest.SerializeToString,
+            cvops__protos_dot_v1_dot_training__pb2.Rollout.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,7 @@ class TrainingStub:
     GetRun: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetRunRequest, _training_pb2.TrainingRun]
     CancelRun: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetRunRequest, _training_pb2.TrainingRun]
     ListRollouts: _grpc.UnaryUnaryMultiCallable[_training_pb2.ListRolloutsRequest, _training_pb2.ListRolloutsResponse]
+    GetRollout: _grpc.UnaryUnaryMultiCallable[_training_pb2.GetRolloutRequest, _training_pb2.Rollout]
     StartRollout: _grpc.UnaryUnaryMultiCallable[_training_pb2.StartRolloutRequest, _training_pb2.Rollout]
     """Begins with the shadow of a registered model."""
     HoldRollout: _grpc.UnaryUnaryMultiCallable[_training_pb2.ChangeRolloutRequest, _training_pb2.Rollout]
@@ -59,6 +60,7 @@ class TrainingAsyncStub(TrainingStub):
     GetRun: _aio.UnaryUnaryMultiCallable[_training_pb2.GetRunRequest, _training_pb2.TrainingRun]  # type: ignore[assignment]
     CancelRun: _aio.UnaryUnaryMultiCallable[_training_pb2.GetRunRequest, _training_pb2.TrainingRun]  # type: ignore[assignment]
     ListRollouts: _aio.UnaryUnaryMultiCallable[_training_pb2.ListRolloutsRequest, _training_pb2.ListRolloutsResponse]  # type: ignore[assignment]
+    GetRollout: _aio.UnaryUnaryMultiCallable[_training_pb2.GetRolloutRequest, _training_pb2.Rollout]  # type: ignore[assignment]
     StartRollout: _aio.UnaryUnaryMultiCallable[_training_pb2.StartRolloutRequest, _training_pb2.Rollout]  # type: ignore[assignment]
     """Begins with the shadow of a registered model."""
     HoldRollout: _aio.UnaryUnaryMultiCallable[_training_pb2.ChangeRolloutRequest, _training_pb2.Rollout]  # type: ignore[assignment]
@@ -106,6 +108,13 @@ class TrainingServicer(metaclass=_abc_1.ABCMeta):
         request: _training_pb2.ListRolloutsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_training_pb2.ListRolloutsResponse, _abc.Awaitable[_training_pb2.ListRolloutsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetRollout(
+        self,
+        request: _training_pb2.GetRolloutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_training_pb2.Rollout, _abc.Awaitable[_training_pb2.Rollout]]: ...
 
     @_abc_1.abstractmethod
     def StartRollout(

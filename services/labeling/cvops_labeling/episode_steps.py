@@ -65,15 +65,20 @@ class EpisodeSteps:
                 log.warning("episode waits", episode=episode["_id"], state=episode["state"], error=str(error))
 
     async def _begin(self, episode: Episode) -> None:
+        cameras = list(episode.cameras)
         document: Document = {
             "project": episode.project or "default",
-            "cameras": list(episode.cameras),
+            "cameras": cameras,
             "since": episode.since.ToDatetime(UTC),
+            "detected_at": episode.detected_at.ToDatetime(UTC),
             "state": _SELECTING,
             "begun_at": now(),
         }
         with mongo_errors():
             await self._episodes.update_one({"_id": episode.episode_id}, {"$setOnInsert": document}, upsert=True)
+            # Until the frames are chosen a camera may turn out to be broken.
+            undecided = {"_id": episode.episode_id, "state": _SELECTING}
+            await self._episodes.update_one(undecided, {"$set": {"cameras": cameras}})
 
     async def _end(self, episode_id: str) -> None:
         """Nobody is asked any more, and nothing is chosen."""
@@ -87,7 +92,8 @@ class EpisodeSteps:
             selection_id=identity("selection", episode["_id"], 1),
             project=episode["project"],
             cameras=tuple(episode["cameras"]),
-            since=episode["since"],
+            # The moment of a change is an estimate: frames after its detection are of the changed world for sure.
+            since=episode["detected_at"] if patient else episode["since"],
             episode_id=episode["_id"],
             least_train=self._settings.least_candidates // 4 if patient else 1,
         )

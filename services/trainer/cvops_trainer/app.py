@@ -72,6 +72,8 @@ def build(settings: TrainerSettings) -> App:
     models = {
         "UploadBundle": _OPERATE,
         "ListModels": _LOOK,
+        "GetModel": _LOOK,
+        "SetAlias": _OPERATE,
         "ReleaseModel": _OPERATE,
         "RollbackModel": _OPERATE,
         "WithdrawModel": _OPERATE,
@@ -82,6 +84,7 @@ def build(settings: TrainerSettings) -> App:
         "GetRun": _LOOK,
         "CancelRun": _OPERATE,
         "ListRollouts": _LOOK,
+        "GetRollout": _LOOK,
         "StartRollout": _OPERATE,
         "HoldRollout": _OPERATE,
         "ContinueRollout": _OPERATE,

@@ -11,6 +11,7 @@ from typing import Self
 from pymongo.errors import DuplicateKeyError
 
 from cvops_bundles.bundle import Bundle, open_bundle
+from cvops_bundles.spec_json import spec_to_json
 from cvops_bundles.verify import verify_bundle
 from cvops_common.errors import BadArgument, BadBundle, NotFound
 from cvops_common.ids import check_name
@@ -29,6 +30,7 @@ class Registry:
     """Every version of every model. A bundle is in the object store before its version exists."""
 
     def __init__(self, mongo: MongoStore, objects: Objects, settings: TrainerSettings) -> None:
+        self._mongo = mongo
         self._versions = mongo.db["versions"]
         self._objects = objects
         self._settings = settings
@@ -77,24 +79,46 @@ class Registry:
             found = self._versions.find({"name": name} if name else {}).sort([("created_at", -1), ("number", -1)])
             return [version_of(document) async for document in found]
 
-    async def find(self, reference: str) -> ModelVersion:
-        """The version that "name" (the newest) or "name:version" means.
+    async def find(self, reference: str, *, whole: bool = False) -> ModelVersion:
+        """The version that "name" (the newest), "name:version" or "name@alias" means; `whole`: with its bundle.json.
 
         Raises:
             NotFound: there is none.
             BadArgument: the version is no number.
         """
-        name, colon, number = reference.partition(":")
-        if colon and not number.isdigit():
-            raise BadArgument(f"model {reference!r} is not understood: expected NAME or NAME:VERSION, e.g. coco:3")
-        query = {"name": name} | ({"number": int(number)} if colon else {})
+        query = _query(reference)
         with mongo_errors():
             document = await self._versions.find_one(query, sort=[("number", -1)])
         if document is None:
             raise NotFound(
                 f"there is no model {reference!r}: see `cvops model list`, or bring it by `cvops model import`"
             )
-        return version_of(document)
+        version = version_of(document)
+        if whole:
+            version.bundle_json = document.get("bundle_json", "")
+        return version
+
+    async def set_alias(self, reference: str, alias: str) -> ModelVersion:
+        """Makes "name@alias" mean a version, and no other of its name; raises as `find` does."""
+        check_name("alias", alias)
+        if alias.isdigit():
+            raise BadArgument(f"alias {alias!r} could be taken for a version: expected a word, e.g. stable")
+        version = await self.find(reference)
+        async with self._mongo.transaction() as session:
+            await self._versions.update_many(
+                {"name": version.name, "aliases": alias}, {"$pull": {"aliases": alias}}, session=session
+            )
+            await self._versions.update_one(
+                {"_id": version.bundle_sha256}, {"$push": {"aliases": alias}}, session=session
+            )
+        return await self.find(f"{version.name}:{version.version}")
+
+    async def remove_alias(self, reference: str, alias: str) -> ModelVersion:
+        """Takes an alias away; NotFound when the model has none of this name."""
+        version = await self.find(f"{reference.partition(':')[0].partition('@')[0]}@{alias}")
+        with mongo_errors():
+            await self._versions.update_one({"_id": version.bundle_sha256}, {"$pull": {"aliases": alias}})
+        return await self.find(f"{version.name}:{version.version}")
 
     async def _receive(self, sha256: str, chunks: AsyncIterator[bytes], path: Path) -> None:
         limit = self._settings.max_bundle_mb * 2**20
@@ -121,6 +145,7 @@ class Registry:
             "bytes": bundle.size_bytes,
             "task": str(bundle.spec.task),
             "classes": list(bundle.spec.classes),
+            "bundle_json": spec_to_json(bundle.spec).decode(),
             "created_at": _now(),
         }
         while True:
@@ -136,6 +161,18 @@ class Registry:
                     continue
             log.info("model version added", model=f"{bundle.spec.name}:{document['number']}", bundle=bundle.sha256)
             return version_of(document)
+
+
+def _query(reference: str) -> Document:
+    name, at, alias = reference.partition("@")
+    if at:
+        return {"name": name, "aliases": alias}
+    name, colon, number = reference.partition(":")
+    if colon and not number.isdigit():
+        raise BadArgument(
+            f"model {reference!r} is not understood: expected NAME, NAME:VERSION or NAME@ALIAS, e.g. coco:3"
+        )
+    return {"name": name} | ({"number": int(number)} if colon else {})
 
 
 def _now() -> datetime:
@@ -154,6 +191,7 @@ def version_of(document: Document) -> ModelVersion:
         bytes=document["bytes"],
         task=document["task"],
         classes=document["classes"],
+        aliases=sorted(document.get("aliases", ())),
     )
     version.created_at.FromDatetime(document["created_at"])
     return version

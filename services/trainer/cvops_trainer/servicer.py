@@ -32,6 +32,16 @@ class ModelsServicer(Generated):
 
         return await self._registry.add(first.sha256, chunks())
 
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.ModelVersion:
+        """One version, with what its bundle says."""
+        return await self._registry.find(request.model, whole=True)
+
+    async def SetAlias(self, request: pb.SetAliasRequest, context: Any) -> pb.ModelVersion:
+        """Names a version, or takes its name away."""
+        if request.remove:
+            return await self._registry.remove_alias(request.model, request.alias)
+        return await self._registry.set_alias(request.model, request.alias)
+
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
         """Versions and what serves."""
         return pb.ListModelsResponse(

@@ -51,6 +51,10 @@ class TrainingServicer(Generated):
         """Newest first."""
         return pb.ListRolloutsResponse(rollouts=await self._rollouts.newest(request.project, _limit(request.limit)))
 
+    async def GetRollout(self, request: pb.GetRolloutRequest, context: Any) -> pb.Rollout:
+        """One, by its id or the beginning of it."""
+        return await self._rollouts.get(request.rollout_id)
+
     async def StartRollout(self, request: pb.StartRolloutRequest, context: Any) -> pb.Rollout:
         """Begins with the shadow."""
         return await self._rollouts.start(

@@ -40,15 +40,15 @@ def test_which_incident_wants_an_episode(incident, policy, expected):
 class TestWellness:
     def test_a_camera_with_a_fault_of_the_picture_is_left_out(self):
         faulty = an_incident("camera", alarms=[a_fault("b", "camera.moved"), a_fault("b", "camera.frozen")])
-        found = wellness(an_incident(), [faulty], FAULTS)
+        found = wellness(an_incident().cameras, [faulty], FAULTS)
         assert found.well == ("a", "c")
         assert found.left_out == {"b": ("camera.frozen", "camera.moved")}
 
     def test_a_fault_that_is_over_or_does_not_change_the_picture_leaves_it_well(self):
         over = a_fault("a", "camera.moved", DriftEvent.STATE_CLOSED)
         faulty = an_incident("camera", alarms=[over, a_fault("c", "camera.late")])
-        assert wellness(an_incident(), [faulty], FAULTS).well == ("a", "b", "c")
+        assert wellness(an_incident().cameras, [faulty], FAULTS).well == ("a", "b", "c")
 
     def test_a_resolved_incident_says_nothing(self):
         faulty = an_incident("camera", Incident.STATE_RESOLVED, alarms=[a_fault("b", "camera.moved")])
-        assert wellness(an_incident(), [faulty], FAULTS).well == ("a", "b", "c")
+        assert wellness(an_incident().cameras, [faulty], FAULTS).well == ("a", "b", "c")

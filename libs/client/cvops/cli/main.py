@@ -26,6 +26,9 @@ _COMMANDS = {
     "predict": "cvops.cli.predict:predict",
     "project": "cvops.cli.project:project",
     "push": "cvops.cli.push:push",
+    "rollout": "cvops.cli.rollout:rollout",
+    "runs": "cvops.cli.runs:runs",
+    "train": "cvops.cli.runs:train",
 }
 # What `--help` says of our own commands and plug-ins without importing them.
 _HELP = {
@@ -33,7 +36,7 @@ _HELP = {
     "apply": "Make a project what its file declares; tell what changes.",
     "camera": "Add, change, look at and remove cameras.",
     "dataset": "Release labels as a version, and see the versions.",
-    "demo": "Run the main job on this machine, from camera to prediction, and check it.",
+    "demo": "Close the loop on this machine: the world changes, and the lost accuracy comes back.",
     "dlq": "Look at records that could not be handled, and give them another try.",
     "doctor": "Check this machine and the platform on it; say the cure for what is wrong.",
     "drift": "See what has changed: cameras at a glance, reports with evidence, accepted views.",
@@ -52,9 +55,12 @@ _HELP = {
     "project.diff": "Tell what applying FILE would change.",
     "project.show": "Print PROJECT as a file that can be changed and applied.",
     "push": "Push a SOURCE as a camera: a video, an image, a folder of images, a glob, rtsp://..., /dev/video0.",
+    "rollout": "Try a candidate beside the champion: shadow, canary, promotion, or back.",
+    "runs": "Look at trainings and compare them.",
     "sim": "Simulate a fleet of road cameras with exact truth.",
     "status": "Show how the platform is doing.",
     "tail": "Show the events of a topic.",
+    "train": "Train on DATASET: NAME (its newest version) or NAME:VERSION.",
     "up": "Start the whole platform on this machine.",
 }
 # The extra of the distribution that brings a plug-in, by its package.

@@ -1,14 +1,17 @@
 """`cvops model`: versions, releases, rollback."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from cvops.cli.context import Context, command, page
+from cvops.cli.durations import moment
 from cvops.cli.main import Commands
-from cvops.models import STAGES, ModelVersion, Release
+from cvops.models import STAGES, ModelVersion, Release, release_of
 
 
 @click.group(cls=Commands, prefix="model.")
@@ -35,6 +38,52 @@ def list_(context: Context, name: str) -> None:
     with context.client() as client:
         versions, releases = client.models.list(name)
     context.answer({"versions": versions, "releases": releases}, lambda: _show(versions, releases))
+
+
+@model.command()
+@click.argument("name")
+@command
+def show(context: Context, name: str) -> None:
+    """Show what a model is: NAME (newest), NAME:VERSION or NAME@ALIAS, its metrics, gates and lineage."""
+    with context.client() as client:
+        version, bundle = client.models.show(name)
+        _, releases = client.models.list(version.name)
+    serving = [each for each in releases if (each.model, each.version) == (version.name, version.version)]
+    answer = {"version": version, "bundle": bundle, "releases": serving}
+    context.answer(answer, lambda: _show_one(version, bundle, serving))
+
+
+@model.command()
+@click.argument("camera")
+@click.option("--at", default="", help="When: 14:03 (the last one, UTC), 2026-05-01T14:03, or 2h for two hours ago.")
+@click.option("--project", default="", help="[default: default]")
+@command
+def served(context: Context, camera: str, at: str, project: str) -> None:
+    """Show which models served CAMERA at a time.
+
+    \b
+    cvops model served gate-3                 now
+    cvops model served gate-3 --at 14:03
+    """
+    now = datetime.now(UTC)
+    with context.client() as client:
+        releases = client.training.served_by(camera, moment(at, now) if at else now, project)
+    found = [release_of(each) for each in releases]
+    context.answer(found, lambda: page().print(_slots(found, f"{camera} was served by")))
+
+
+@model.command()
+@click.argument("name")
+@click.argument("alias_name", metavar="ALIAS")
+@click.option("--remove", is_flag=True, help="Take the alias away.")
+@command
+def alias(context: Context, name: str, alias_name: str, remove: bool) -> None:
+    """Let NAME@ALIAS mean a version: `cvops model alias roads:4 stable`, then `cvops model release roads@stable`."""
+    with context.client() as client:
+        change = client.models.remove_alias if remove else client.models.set_alias
+        version = change(name, alias_name)
+    told = f"{version.name}:{version.version} has the aliases {', '.join(version.aliases) or 'none'}"
+    context.answer(version, lambda: context.console.print(told))
 
 
 @model.command()
@@ -102,17 +151,43 @@ def _sentence(release: Release) -> str:
 
 def _show(versions: tuple[ModelVersion, ...], releases: tuple[Release, ...]) -> None:
     console = page()
-    table = Table("model", "task", "classes", "MB", "bundle", "made", title="versions", title_justify="left")
+    table = Table("model", "aliases", "task", "classes", "MB", "bundle", "made", title="versions", title_justify="left")
     for each in versions:
         made = each.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         size = f"{each.size_bytes / 1e6:.1f}"
         name = f"{each.name}:{each.version}"
-        table.add_row(name, each.task, str(len(each.classes)), size, each.bundle_sha256[:12], made)
+        table.add_row(
+            name, ", ".join(each.aliases), each.task, str(len(each.classes)), size, each.bundle_sha256[:12], made
+        )
     console.print(table)
-    table = Table("slot", "model", "stage", "cameras", "before", "why", title="serving", title_justify="left")
-    for each_release in releases:
-        cameras = f"{each_release.selector or 'all'} ({each_release.percent} %)"
-        slot = f"{each_release.project}/{each_release.slot}"
-        serving = f"{each_release.model}:{each_release.version}"
-        table.add_row(slot, serving, each_release.stage, cameras, each_release.previous, each_release.reason)
-    console.print(table)
+    console.print(_slots(releases, "serving"))
+
+
+def _slots(releases: Sequence[Release], title: str) -> Table:
+    table = Table("slot", "model", "stage", "cameras", "before", "since", "why", title=title, title_justify="left")
+    for each in releases:
+        cameras = f"{each.selector or 'all'} ({each.percent} %)"
+        serving = f"{each.model}:{each.version}"
+        since = each.released_at.strftime("%m-%d %H:%M:%S")
+        table.add_row(
+            f"{each.project}/{each.slot}", serving, each.stage, cameras, each.previous, since, escape(each.reason)
+        )
+    return table
+
+
+def _show_one(version: ModelVersion, bundle: dict[str, Any], releases: Sequence[Release]) -> None:
+    out = page()
+    names = f"  aliases: {', '.join(version.aliases)}" if version.aliases else ""
+    out.print(f"[bold]{version.name}:{version.version}[/]  {version.bundle_sha256}{names}")
+    out.print(f"{version.task}, {version.size_bytes / 1e6:.1f} MB, made {version.created_at:%Y-%m-%d %H:%M} UTC")
+    out.print(f"classes: {', '.join(version.classes)}")
+    source, shape = bundle.get("source", {}), bundle.get("input", {})
+    if shape:
+        out.print(f"input: {shape.get('width')} x {shape.get('height')} px; made by {source.get('format')}")
+    for name, value in sorted(bundle.get("lineage", {}).items()):
+        out.print(f"{name}: {value}")
+    for name, value in sorted(bundle.get("metrics", {}).items()):
+        out.print(f"{name} = {value:.4g}")
+    for gate in bundle.get("gates", []):
+        out.print(f"gate {gate.get('name')}: {'passed' if gate.get('passed') else 'failed'}")
+    out.print(_slots(releases, "serving") if releases else "it serves nobody")

@@ -1,13 +1,14 @@
 """The first champion of the demo: trained on the fleet in fair weather, with a fixed seed.
 
-`python -m cvops_local.demo.champion FOLDER` makes the bundle that the simulator ships.
+`python -m cvops_local.demo.champion` makes the bundle that the simulator ships (`make demo-champion`).
 """
 
-import sys
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.progress import Progress as Bar
@@ -85,6 +86,7 @@ def label_of(truth: FrameTruth) -> LabelledImage:
 
 
 if __name__ == "__main__":
-    out = Path(sys.argv[1])
-    out.mkdir(parents=True, exist_ok=True)
-    train_champion(out, Console())
+    with TemporaryDirectory(prefix="cvops-champion-") as scratch:
+        bundle = train_champion(Path(scratch), Console())
+        shipped().parent.mkdir(exist_ok=True)
+        shutil.copyfile(bundle, shipped())

@@ -17,7 +17,7 @@ from cvops_local.demo.telling import Telling
 from cvops_protos.v1.alerting_pb2 import Episode
 from cvops_protos.v1.training_pb2 import Rollout
 
-CHANGE_S = 45.0
+CHANGE_S = 20.0
 _LONGEST_S = 420.0
 _SCORE_EVERY_S = 3.0
 _WINDOW_S = 13.0

@@ -16,12 +16,12 @@ from cvops_local.status import wait_ready
 
 _READY_S = 120.0
 _STOP_S = 60.0
-# Time runs fast in the demo: a reference of half a minute instead of a day, alarms that close soon.
+# Time runs fast in the demo: a reference of three minutes instead of a day, alarms that close soon.
 SETTINGS = {
-    "CVOPS_DRIFT_REFERENCE_FRAMES": "96",
+    "CVOPS_DRIFT_REFERENCE_FRAMES": "192",
     "CVOPS_DRIFT_REFERENCE_SPAN_S": "0",
-    "CVOPS_DRIFT_SPACING_S": "0",
     "CVOPS_DRIFT_HOLD_S": "10",
+    "CVOPS_LABELING_LEAST_SPAN_S": "40",
     "CVOPS_DRIFT_REGIME_S": "5",
 }
 

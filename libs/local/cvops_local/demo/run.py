@@ -1,5 +1,6 @@
 """`cvops demo`: a fleet whose world changes, and a platform that notices, learns and recovers, all by itself."""
 
+import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from cvops_local.demo.outcome import Outcome
 from cvops_local.demo.preparation import PROJECT, fair_weather, project_file, serve_champion
 from cvops_local.demo.scoreboard import Scoreboard
 from cvops_local.demo.screen import Screen
-from cvops_local.demo.story import CHANGED, CLASSES, RENAMED, TURNED, Story
+from cvops_local.demo.story import CHANGED, CLASSES, RECORDED_S, RENAMED, TURNED, Story, recordings
 from cvops_local.folder import DataDir
 from cvops_sim.scenario import Scenario
 
@@ -69,6 +70,7 @@ def run_demo(options: DemoOptions, console: Console) -> Outcome:
         console.print(f"  ready in {ready_s:.0f} s", style="dim")
         client = stack.enter_context(Client(Connection.find(data.path, {})))
         champion = _prepare(client, data, scenario, options.champion, scratch, console)
+        _send_recordings(data, options.seed, scratch, console)
         truth = data.path / "truth.jsonl"
         truth.unlink(missing_ok=True)
         cameras = tuple(mounted.camera_id for mounted in scenario.cameras)
@@ -96,6 +98,15 @@ def _prepare(client: Client, data: DataDir, scenario: Scenario, bundle: Path, sc
     return champion
 
 
+def _send_recordings(data: DataDir, seed: int, scratch: Path, console: Console) -> None:
+    """The last minutes of every camera: what the platform takes for normal."""
+    script = scratch / "recordings.yaml"
+    script.write_text(recordings(seed))
+    with console.status(f"the last {RECORDED_S} s of every camera"):
+        own.run(data, "sim", "run", str(script), "--fast", "--truth", str(scratch / "recordings.jsonl"))
+    console.print(f"[bold]$ cvops sim run {script.name} --fast[/]  [dim]# their last {RECORDED_S} s: what is normal[/]")
+
+
 @contextmanager
 def _fleet(data: DataDir, script: Path, truth: Path) -> Iterator[None]:
     """The cameras and the people who label, as processes of their own."""
@@ -112,13 +123,13 @@ def _fleet(data: DataDir, script: Path, truth: Path) -> Iterator[None]:
 
 
 def _first_frame(truth: Path) -> float:
-    """When the first camera had a frame, s since the epoch."""
+    """When the first camera captured its first frame, s since the epoch."""
     deadline_s = time.monotonic() + _FIRST_FRAMES_S
-    while not truth.exists() or not truth.stat().st_size:
-        if time.monotonic() > deadline_s:
-            raise Unavailable("no camera has sent a frame: look into fleet.log of the data folder")
+    while time.monotonic() < deadline_s:
+        if truth.exists() and (first := truth.read_text().partition("\n"))[1]:
+            return float(json.loads(first[0])["captured_at_ns"]) / 1e9
         time.sleep(0.05)
-    return time.time()
+    raise Unavailable("no camera has sent a frame: look into fleet.log of the data folder")
 
 
 def _watch(course: Course, options: DemoOptions, console: Console) -> None:

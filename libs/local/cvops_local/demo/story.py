@@ -8,6 +8,7 @@ CLASSES = ("car", "truck", "cyclist", "pedestrian")
 RENAMED = {"van": "car", "bus": "truck", "scooter": "cyclist"}
 """Classes of the simulator -> those of the demo's model."""
 FPS = 5.0
+RECORDED_S, RECORDED_FPS = 210, 1.0
 FLEET_SEED = 7
 CHANGED = ("north-1", "north-2")
 TURNED = "west-1"
@@ -46,6 +47,9 @@ class Story:
 
     def yaml(self, at_s: float, seed: int) -> str:
         """The scenario as the file that `cvops sim run` reads."""
+        return _scenario(f"demo-{self.name}", seed, self._effects(at_s), _LONGEST_S, FPS)
+
+    def _effects(self, at_s: float) -> str:
         moments = {"{at}": f"{at_s:.0f}", "{later}": f"{at_s + 4:.0f}"}
         lines = []
         for effect in self.effects:
@@ -53,13 +57,21 @@ class Story:
             for name, moment in moments.items():
                 line = line.replace(name, moment)
             lines.append(f"  - {line}\n")
-        # The fleet hangs where it hangs; another seed lets the traffic of another time pass.
-        hour = _HOUR + (seed % 7) * 0.25
-        effects = f"effects:\n{''.join(lines)}" if lines else ""
-        return (
-            f"name: demo-{self.name}\nseed: {FLEET_SEED}\nduration: {_LONGEST_S}\nfps: {FPS:g}\nhour: {hour:g}\n"
-            f"fleet:{_FLEET}{effects}"
-        )
+        return f"effects:\n{''.join(lines)}" if lines else ""
+
+
+def recordings(seed: int) -> str:
+    """The last minutes before the demo, in which nothing happens, as a scenario."""
+    return _scenario("demo-recordings", seed, "", RECORDED_S, RECORDED_FPS)
+
+
+def _scenario(name: str, seed: int, effects: str, duration_s: int, fps: float) -> str:
+    # The fleet hangs where it hangs; another seed lets the traffic of another time pass.
+    hour = _HOUR + (seed % 7) * 0.25
+    return (
+        f"name: {name}\nseed: {FLEET_SEED}\nduration: {duration_s}\nfps: {fps:g}\nhour: {hour:g}\n"
+        f"fleet:{_FLEET}{effects}"
+    )
 
 
 _WIND = "{effect: yaw, where: {camera: west-1}, start: {later}, ramp: 1, magnitude: 8}"

@@ -2,7 +2,8 @@
 
 Grey world (Buchsbaum 1980): the mean of a* and b* of a camera stays where it is. Exchanging red and blue leaves the
 saturation of every pixel exactly as it is, and nearly its brightness, while b* goes towards the other side: another
-white balance, other light and another scene change the saturation as well.
+white balance, other light and another scene change the saturation as well. Snow, fog and glare bleach: saturation
+falls, and the mean colour goes straight to grey. That is the world and not the camera, so it is no cast.
 """
 
 import math
@@ -13,6 +14,7 @@ from cvops_monitoring.health.reference import Reference
 from cvops_monitoring.health.settings import HealthSettings
 
 _SAME_SATURATION, _SAME_BRIGHTNESS = 0.05, 0.1
+_BLEACHED_SATURATION = 0.8
 _TURNED = 0.5
 """b* must go at least so far towards the other side, in units of what it was."""
 
@@ -21,7 +23,7 @@ def check_colour(reference: Reference, frame: HealthFrame, settings: HealthSetti
     """Whether the mean colour shifted, and whether red and blue are exchanged."""
     shift = math.hypot(frame.cast_a - reference.cast_a, frame.cast_b - reference.cast_b)
     threshold = max(settings.cast_de, settings.cast_spread * reference.cast_sd)
-    large = shift > threshold
+    large = shift > threshold and not _is_bleached(reference, frame, threshold)
     swapped = large and _is_swapped(reference, frame)
     details = {"cast_a": frame.cast_a, "cast_b": frame.cast_b, "from_a": reference.cast_a, "from_b": reference.cast_b}
     cast = f"the mean colour shifted by {shift:.0f} dE towards {_hue(reference, frame)}"
@@ -37,6 +39,16 @@ def _is_swapped(reference: Reference, frame: HealthFrame) -> bool:
     as_bright = abs(frame.brightness_mean / max(reference.brightness, 1.0) - 1) < _SAME_BRIGHTNESS
     turned = (reference.cast_b - frame.cast_b) * reference.cast_b > _TURNED * reference.cast_b**2
     return same and as_bright and turned
+
+
+def _is_bleached(reference: Reference, frame: HealthFrame, tolerance: float) -> bool:
+    """Whether the mean colour is within `tolerance` dE of one that the reference passes on its way to grey."""
+    if frame.saturation > _BLEACHED_SATURATION * reference.saturation:
+        return False
+    a, b = reference.cast_a, reference.cast_b
+    along = (frame.cast_a * a + frame.cast_b * b) / max(a * a + b * b, 1e-9)
+    kept = min(max(along, 0.0), 1.0)
+    return math.hypot(frame.cast_a - kept * a, frame.cast_b - kept * b) <= tolerance
 
 
 def _hue(reference: Reference, frame: HealthFrame) -> str:

@@ -84,9 +84,10 @@ class Switch:
     def _still(self, verdict: Verdict, now_s: float, update_s: float) -> list[FaultChange]:
         assert self.fault is not None
         self.last_s, self.absent_s = now_s, None
-        grown = abs(verdict.effect) >= _WORTH_TELLING * abs(self.fault.effect) > 0
-        turned = verdict.unit != self.fault.unit
-        if not (grown or turned) and now_s - self.told_s < update_s:
+        # In another unit (px, then degrees) an effect cannot be compared; that alone is worth no word.
+        same = verdict.unit == self.fault.unit
+        grown = same and abs(verdict.effect) >= _WORTH_TELLING * abs(self.fault.effect) > 0
+        if not grown and now_s - self.told_s < update_s:
             return []
         self.fault = _fault(self.fault.kind, verdict, self.fault.since_s, self.fault.seen_s)
         self.told_s = now_s

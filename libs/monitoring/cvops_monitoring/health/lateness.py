@@ -1,7 +1,8 @@
 """Frames that arrive late, and clocks that are wrong.
 
 Received minus captured is compared with its mean in the first frames. A clock cannot be told from the way of a frame by
-one frame, but it can by two: a clock jumps between two frames of which the second arrives as fast as ever.
+one frame, but it can by two: a clock jumps between two frames of which the second arrives as fast as ever. Frames that
+are many seconds late come from a backlog, or by a clock that is wrong; as the backlog melts the reference moves along.
 """
 
 import math
@@ -40,12 +41,15 @@ class Lateness:
 
     def least_s(self, settings: HealthSettings) -> float:
         """Received minus captured below which the clock must be wrong, in s."""
-        return (self.mean_s if self.n else 0.0) + self.offset_s - self._tolerance(settings.clock_s)
+        mean_s = self.mean_s if self.n and self.mean_s <= _CREDIBLE_S else 0.0
+        return mean_s + self.offset_s - self._tolerance(settings.clock_s)
 
     def push(self, lateness_s: float, step: Step, settings: HealthSettings) -> Verdicts:
         """Takes received minus captured of the next frame."""
         if abs(step.jumped_s) >= settings.clock_s:
             self._jump(lateness_s, step.jumped_s)
+        if self._catches_up(lateness_s - self.offset_s, settings):
+            self.n, self.squares, self.mean_s, self.learned = 0, 0.0, 0.0, False
         if not self.learned:
             self._learn(lateness_s - self.offset_s, step.now_s, settings)
         weight = min(1.0, step.elapsed_s / _RECENT_S) if self.n > 1 else 1.0
@@ -54,6 +58,10 @@ class Lateness:
         if self.learned:
             verdicts[FaultKind.LATE] = self._late(settings)
         return verdicts
+
+    def _catches_up(self, lateness_s: float, settings: HealthSettings) -> bool:
+        """Whether what was learned is the lateness of a backlog that melts away."""
+        return self.n > 0 and self.mean_s > _CREDIBLE_S and lateness_s < self.mean_s - settings.late_s
 
     def _jump(self, lateness_s: float, jumped_s: float) -> None:
         self.offset_s -= jumped_s

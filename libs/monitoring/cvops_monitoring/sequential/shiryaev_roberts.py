@@ -33,7 +33,7 @@ class ShiryaevRoberts:
 
     def __init__(self, most: float = np.log(_LARGEST), state: Sequence[float] | None = None) -> None:
         """No evidence yet, or that of an earlier `state`; it is never kept above `most`, so that it can fall again."""
-        self._most = float(np.exp(most))
+        self._most = float(np.exp(min(most, np.log(_LARGEST))))
         self._page = float(state[0]) if state else 0.0
         self._wealth = list(state[1:]) if state else [0.0] * len(BETS)
 

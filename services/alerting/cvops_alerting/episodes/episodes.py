@@ -128,7 +128,7 @@ class Episodes:
         if not new or any(episode.state not in progress.ENDED for episode in earlier):
             return
         same = [each for each in around if each.project == incident.project]
-        well = set(policy.wellness(incident, same, project.loop.excluded_faults).well) & new
+        well = set(policy.wellness(incident.cameras, same, project.loop.excluded_faults).well) & new
         if not well:
             return
         if (why := await self._why_not(incident.project, project.loop, now)) is not None:
@@ -166,13 +166,32 @@ class Episodes:
                 )
             )
             return
+        same = [each for each in incidents if each.project == episode.project]
+        if episode.state == Episode.STATE_SELECTING:
+            await self._leave_out_the_broken(episode, same, limits, now)
+            return
         if episode.state != Episode.STATE_SETTLING or now - opened_at < timedelta(seconds=limits.settle_s):
             return
         if await self._store.paused_by(episode.project) is not None:
             return
         incident = next((each for each in incidents if each.incident_id == episode.incident_id), None)
-        same = [each for each in incidents if each.project == episode.project]
         await self._settle(episode, incident, same, limits, now)
+
+    async def _leave_out_the_broken(
+        self, episode: Episode, around: Sequence[Incident], limits: Project.LoopPolicy, now: datetime
+    ) -> None:
+        """Cameras whose fault is found while frames are being chosen."""
+        found = policy.wellness(episode.cameras, around, limits.excluded_faults)
+        if not found.left_out:
+            return
+
+        def change(each: Episode) -> bool:
+            if each.state != Episode.STATE_SELECTING:
+                return False
+            progress.selecting(each, found.well, [*each.left_out, *found.told], now)
+            return True
+
+        await self._ended(await self._store.change(episode.episode_id, change))
 
     async def _settle(
         self,
@@ -187,10 +206,9 @@ class Episodes:
             text = "the change went away by itself before anything was done"
             change = lambda each: progress.end(each, Episode.STATE_GAVE_UP, text, now)  # noqa: E731
         else:
-            found = policy.wellness(incident, around, limits.excluded_faults)
-            left_out = [f"{camera}: {', '.join(faults)}" for camera, faults in found.left_out.items()]
+            found = policy.wellness(incident.cameras, around, limits.excluded_faults)
             gone = set(episode.cameras) - set(incident.cameras)
-            left_out += [f"{camera}: its own camera incident" for camera in sorted(gone)]
+            left_out = [*found.told, *(f"{camera}: its own camera incident" for camera in sorted(gone))]
 
             def change(each: Episode) -> bool:
                 for alarm in incident.alarms:

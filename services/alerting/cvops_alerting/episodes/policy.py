@@ -18,7 +18,7 @@ _OPEN = (Incident.STATE_PENDING, *_TOLD)
 
 @dataclass(frozen=True, slots=True)
 class Wellness:
-    """Cameras of an incident, by whether a model can learn from what they see.
+    """Cameras, by whether a model can learn from what they see.
 
     Attributes:
         well: in order of their ids.
@@ -27,6 +27,11 @@ class Wellness:
 
     well: tuple[str, ...]
     left_out: Mapping[str, tuple[str, ...]]
+
+    @property
+    def told(self) -> list[str]:
+        """Those that are left out, for people."""
+        return [f"{camera}: {', '.join(faults)}" for camera, faults in self.left_out.items()]
 
 
 def wants_episode(incident: Incident, policy: Project.LoopPolicy) -> bool:
@@ -44,11 +49,11 @@ def wants_episode(incident: Incident, policy: Project.LoopPolicy) -> bool:
     )
 
 
-def wellness(incident: Incident, around: Iterable[Incident], excluded_faults: Iterable[str]) -> Wellness:
-    """Which cameras of an incident are well.
+def wellness(cameras: Iterable[str], around: Iterable[Incident], excluded_faults: Iterable[str]) -> Wellness:
+    """Which cameras are well.
 
     Args:
-        incident: a drift incident.
+        cameras: e.g. of a drift incident.
         around: the open incidents of the same project.
         excluded_faults: e.g. "moved": cameras with such a fault teach a model nothing.
     """
@@ -60,8 +65,8 @@ def wellness(incident: Incident, around: Iterable[Incident], excluded_faults: It
         for alarm in other.alarms:
             if alarm.signal in excluded and alarm.state != DriftEvent.STATE_CLOSED:
                 faults.setdefault(alarm.camera_id, set()).add(alarm.signal)
-    cameras = sorted(set(incident.cameras))
+    chosen = sorted(set(cameras))
     return Wellness(
-        tuple(camera for camera in cameras if camera not in faults),
-        {camera: tuple(sorted(faults[camera])) for camera in cameras if camera in faults},
+        tuple(camera for camera in chosen if camera not in faults),
+        {camera: tuple(sorted(faults[camera])) for camera in chosen if camera in faults},
     )

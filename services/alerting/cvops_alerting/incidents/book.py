@@ -8,7 +8,7 @@ from hashlib import sha256
 from cvops_alerting.incidents.alarms import Closing, as_alarm, closed, merged, stamp
 from cvops_alerting.incidents.grouping import Alarm, Group, Rules, arrange
 from cvops_alerting.incidents.sharing import Attributes, Shared, is_whole_fleet, separating
-from cvops_alerting.incidents.wording import title_of
+from cvops_alerting.incidents.wording import onset, title_of
 from cvops_protos.v1.alerting_pb2 import Incident
 from cvops_protos.v1.drift_pb2 import DriftEvent
 
@@ -189,7 +189,7 @@ class Book:
         cameras = sorted({each.camera_id for each in events if each.camera_id})
         shared = self._shared(incident.kind, events, cameras)
         incident.severity = max(each.severity for each in events)
-        incident.since.CopyFrom(events[0].since)
+        incident.since.CopyFrom(onset(events))
         del incident.cameras[:], incident.alarms[:], incident.shared[:]
         incident.cameras.extend(cameras)
         incident.alarms.extend(_slim(events))

@@ -1,6 +1,8 @@
 """The one line that people read: what is known, where, since when, and what it costs. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from cvops_alerting.incidents.alarms import family_of
 from cvops_alerting.incidents.sharing import Shared
@@ -55,14 +57,27 @@ def title_of(
         return f"A release of project {project} was taken back: {alarms[-1].text}"
     if kind == "training":
         return f"Training of project {project} failed: {alarms[-1].text}"
-    since = min(alarm.since.ToNanoseconds() for alarm in alarms)
-    begin = next(alarm.since.ToDatetime() for alarm in alarms if alarm.since.ToNanoseconds() == since)
-    parts = [f"{_what(kind, alarms)} on {_where(cameras, shared)} since {begin:%H:%M} UTC"]
+    parts = [f"{_what(kind, alarms)} on {_where(cameras, shared)} since {onset(alarms).ToDatetime():%H:%M} UTC"]
     if shared is not None and kind == "camera":
         parts.append(shared.sentence)
     if (cost := _cost(alarms, measure)) is not None:
         parts.append(cost)
     return "; ".join(parts)
+
+
+def onset(alarms: Iterable[DriftEvent]) -> Timestamp:
+    """When a change began: of the camera where it began first, the median of what its alarms estimate.
+
+    Each alarm estimates the moment by itself; the earliest of many estimates would be early the more there are.
+    """
+    by_camera: dict[str, list[DriftEvent]] = {}
+    for alarm in alarms:
+        by_camera.setdefault(alarm.camera_id, []).append(alarm)
+    medians = [
+        sorted((each.since for each in of_camera), key=Timestamp.ToNanoseconds)[(len(of_camera) - 1) // 2]
+        for of_camera in by_camera.values()
+    ]
+    return min(medians, key=Timestamp.ToNanoseconds)
 
 
 def _what(kind: str, alarms: Sequence[DriftEvent]) -> str:

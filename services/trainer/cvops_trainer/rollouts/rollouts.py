@@ -80,16 +80,15 @@ class Rollouts:
     # -- beginning ---------------------------------------------------------------------------------------------
 
     async def begin(self, run: TrainingRun) -> None:
-        """Tries the model of a run that passed, on the cameras it is for; told twice it begins once."""
-        if not run.episode_id:
-            return
+        """Tries the model of an episode's run, on the cameras it is for; told twice it begins once.
+
+        Raises:
+            Conflict: another rollout has one of the cameras.
+        """
         rollout_id = sha256(f"run\0{run.run_id}".encode()).hexdigest()[:32]
         version = await self._registry.find(f"{run.model.name}:{run.model.version}")
         reason = f"{version.name}:{version.version} passed its gates"
-        try:
-            await self._begin(rollout_id, run.project, version, list(run.cameras), reason, run)
-        except Conflict as error:
-            log.warning("rollout waits", run=run.run_id, error=str(error))
+        await self._begin(rollout_id, run.project, version, list(run.cameras), reason, run)
 
     async def start(self, project: str, model: str, cameras: Sequence[str], reason: str) -> Rollout:
         """Tries a registered model by hand.
@@ -270,6 +269,12 @@ class Rollouts:
     async def newest(self, project: str, limit: int) -> list[Rollout]:
         """Rollouts, newest first."""
         return await self._store.newest(project, limit)
+
+    async def get(self, rollout_id: str) -> Rollout:
+        """One rollout, by its id or the beginning of it; NotFound when there is none."""
+        if not rollout_id:
+            raise BadArgument("no rollout is named: see `cvops rollout list`")
+        return await self._store.get(rollout_id)
 
     async def hold(self, rollout_id: str, held: bool, reason: str) -> Rollout:
         """Holds a rollout where it is, or lets it go on. Bad evidence rolls it back even when it is held.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from cvops_common.errors import BadArgument, CvopsError, Overloaded
+from cvops_common.errors import BadArgument, Conflict, CvopsError, Overloaded
 from cvops_common.telemetry import logger
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 from cvops_protos.v1.model_pb2 import ModelReleased
@@ -50,7 +50,10 @@ class Runs:
         settings: TrainerSettings,
         on_passed: OnPassed,
     ) -> None:
-        """`on_passed` is told of every run whose model passed its gates; it must bear being told twice."""
+        """`on_passed` is told of every run of an episode whose model passed; it must bear being told twice.
+
+        It is told again as long as it raises Conflict or an error that goes by.
+        """
         self._store = store
         self._registry = registry
         self._releases = releases
@@ -59,6 +62,7 @@ class Runs:
         self._on_passed = on_passed
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._told_s: dict[str, float] = {}
+        self._waiting: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
@@ -233,6 +237,22 @@ class Runs:
             else:
                 del self._processes[run.run_id]
                 await self._finish(run, process.returncode)
+        for run in await self._store.to_try():
+            await self._try(run)
+
+    async def _try(self, run: TrainingRun) -> None:
+        """Tells of a run that passed, until it was heard: after a crash, and when another rollout was in the way."""
+        try:
+            await self._on_passed(run)
+        except CvopsError as error:
+            if error.retryable or isinstance(error, Conflict):
+                if run.run_id not in self._waiting:
+                    log.warning("a model waits for its trial", run=run.run_id, error=str(error))
+                self._waiting.add(run.run_id)
+                return
+            log.error("a model cannot be tried", run=run.run_id, error=str(error))
+        self._waiting.discard(run.run_id)
+        await self._store.tried(run.run_id)
 
     def _is_held(self, run: TrainingRun) -> bool:
         """The hand brake holds runs of episodes that have not begun."""
@@ -319,10 +339,8 @@ class Runs:
             _end(each, TrainingRun.STATE_PASSED if passed else TrainingRun.STATE_REFUSED, text)
             return True
 
-        changed = await self._store.change(run.run_id, done)
+        await self._store.change(run.run_id, done)
         log.info("run ended", run=run.run_id, model=f"{version.name}:{version.version}", passed=passed)
-        if passed:
-            await self._on_passed(changed or await self._store.get(run.run_id))
 
     async def _fail(self, run: TrainingRun, text: str) -> None:
         def failed(each: TrainingRun) -> bool:

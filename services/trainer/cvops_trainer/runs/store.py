@@ -28,6 +28,8 @@ class RunStore:
     async def __aenter__(self) -> Self:
         with mongo_errors():
             await self._runs.create_index([("project", 1), ("created_at", -1)])
+            for few in ("open", "to_try"):
+                await self._runs.create_index(few, partialFilterExpression={few: True})
             await self._datasets.create_index([("name", 1), ("at", -1)])
         return self
 
@@ -65,7 +67,11 @@ class RunStore:
             if run.state not in OPEN or not change(run):
                 return None
             run.revision += 1
-            update = {"open": run.state in OPEN, "run": Binary(run.SerializeToString())}
+            update = {
+                "open": run.state in OPEN,
+                "to_try": run.state == TrainingRun.STATE_PASSED and bool(run.episode_id),
+                "run": Binary(run.SerializeToString()),
+            }
             await self._runs.update_one({"_id": run_id}, {"$set": update}, session=session)
             await self._outbox.add(run, key=run_id, session=session, correlation_id=run.episode_id)
         self._outbox.wake()
@@ -103,8 +109,20 @@ class RunStore:
 
     async def unfinished(self) -> list[TrainingRun]:
         """Runs that have not ended, oldest first."""
+        return await self._oldest_first({"open": True})
+
+    async def to_try(self) -> list[TrainingRun]:
+        """Runs of episodes whose model passed its gates and is not being tried yet, oldest first."""
+        return await self._oldest_first({"to_try": True})
+
+    async def tried(self, run_id: str) -> None:
+        """Nobody needs to be told of this run any more."""
         with mongo_errors():
-            found = await self._runs.find({"open": True}).sort("created_at", 1).to_list()
+            await self._runs.update_one({"_id": run_id}, {"$set": {"to_try": False}})
+
+    async def _oldest_first(self, query: Document) -> list[TrainingRun]:
+        with mongo_errors():
+            found = await self._runs.find(query).sort("created_at", 1).to_list()
         return [TrainingRun.FromString(document["run"]) for document in found]
 
     # -- datasets ----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class DetectorTiny:
     def defaults(self, *, fine_tune: bool) -> LoopParams:
         """Half a minute for a fine-tune, one and a half from nothing, of one core."""
         if fine_tune:
-            return LoopParams()
+            return LoopParams(steps=150, keep_base=0.2)
         return LoopParams(steps=518, learning_rate=4e-3, warm_up=0.15, freeze_norm=False)
 
     def input_spec(self) -> InputSpec:
