@@ -74,6 +74,14 @@ test-containers: setup  ## the tests against containers (needs Docker)
 bench: setup  ## measure; prints tables
 	$(BIN)/python -m tests.bench
 
+.PHONY: chaos
+chaos: setup  ## an episode while a random process is killed every 15 s (8 minutes)
+	$(BIN)/python -m pytest tests/e2e/test_chaos.py -m chaos -s
+
+.PHONY: bench-loop
+bench-loop: setup  ## every scenario of the demo with three seeds (80 minutes)
+	$(BIN)/python -m tests.bench loop
+
 .PHONY: bench-drift
 bench-drift: setup  ## monitoring beside its targets and the customary monitor
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench drift

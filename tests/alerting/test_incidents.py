@@ -6,6 +6,7 @@ from cvops_alerting.incidents.alarms import signs_of
 from cvops_alerting.incidents.book import Book
 from cvops_alerting.incidents.grouping import Rules
 from cvops_alerting.incidents.sharing import Attributes, separating
+from cvops_alerting.incidents.wording import onset
 from cvops_protos.v1.alerting_pb2 import Incident
 from cvops_protos.v1.camera_pb2 import CameraStatus
 from cvops_protos.v1.drift_pb2 import DriftEvent
@@ -154,3 +155,16 @@ def test_drift_that_outlives_the_fault_of_its_camera_becomes_a_drift_incident():
     over = alarm("cam-0", "p", "camera.moved", state=CLOSED, after_s=10)
     assert [each.kind for each in told(found, over, after_s=20)] == ["camera"]
     assert [each.kind for each in told(found, after_s=300)] == ["drift"]
+
+
+def test_a_model_that_answers_faster_is_no_incident():
+    event = alarm("cam-0", "p", "inference_time")
+    for effect, signs in ((-0.5, []), (2.0, [event])):
+        event.evidence.effect = effect
+        assert list(signs_of(event)) == signs
+
+
+def test_an_onset_is_the_median_of_the_camera_that_changed_first():
+    early = [alarm("cam-0", "p", signal, since_s=BEGIN_S + at) for signal, at in (("a", -60), ("b", 0), ("c", 2))]
+    late = [alarm("cam-1", "p", signal, since_s=BEGIN_S + at) for signal, at in (("a", -300), ("b", 40), ("c", 42))]
+    assert onset([*late, *early]).ToNanoseconds() == BEGIN_S * 1e9

@@ -66,10 +66,11 @@ def test_too_few_frames_make_a_good_one_wait():
     assert decide(SHADOW, evidence(GOOD, frames=20), POLICY, 10).step is Step.WAIT
 
 
-def test_few_labels_with_a_gain_need_three_times_the_frames():
+def test_few_labels_with_a_gain_need_three_times_the_frames_and_end_the_shadow_only():
     few = [(0.5, 0.4)] * 9
     assert decide(SHADOW, evidence(few, frames=100), POLICY, 10).step is Step.WAIT
     assert decide(SHADOW, evidence(few, frames=180), POLICY, 10).step is Step.FORWARD
+    assert decide(CANARY, evidence(few, frames=180), POLICY, 10).step is Step.WAIT
 
 
 def test_a_promotion_is_confirmed_by_twelve_labels():

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from cvops_local.demo.story import Story
 
-_REGAINED = 0.7
 _LOST = 0.85
 
 
@@ -70,8 +69,9 @@ def complaints(story: Story, ending: Ending, before: float, during: float, after
             found.append(f"{ending.episodes} episodes were opened for one cause")
         if not during < _LOST * before:
             found.append(f"the change did no harm: mAP50 {before:.2f} -> {during:.2f}")
-        if not (after >= _REGAINED * before and after > during):
-            found.append(f"the accuracy is not back: mAP50 {before:.2f} -> {during:.2f} -> {after:.2f}")
+        if not (after >= story.regained and after > during):
+            way = f"{before:.2f} -> {during:.2f} -> {after:.2f}"
+            found.append(f"the accuracy is not back: mAP50 {way}, expected {story.regained}")
     elif ending.episodes:
         found.append(f"{ending.episodes} episodes were opened where nothing is to be learned")
     for camera in story.faulty:

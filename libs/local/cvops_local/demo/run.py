@@ -138,7 +138,7 @@ def _watch(course: Course, options: DemoOptions, console: Console) -> None:
         over = False
         while not over:
             over = course.look(time.time())
-            screen.update(course.telling.lines, course.standings, _rate(course))
+            screen.update(course.telling.lines, course.standings, _rate(course), course.telling.now)
             time.sleep(_LOOK_S)
     final = screen.picture(course.telling.lines, course.standings, _rate(course))
     if console.is_terminal:

@@ -45,16 +45,18 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
-    def update(self, lines: Sequence[Line], standings: Mapping[str, Standing], frames_s: float) -> None:
-        """Shows the present state."""
+    def update(self, lines: Sequence[Line], standings: Mapping[str, Standing], frames_s: float, now: str = "") -> None:
+        """Shows the present state; `now`: what takes its time at the moment."""
         if self._live is not None:
-            self._live.update(self.picture(lines[-_SHOWN:], standings, frames_s))
+            self._live.update(self.picture(lines[-_SHOWN:], standings, frames_s, now))
             return
         for line in lines[self._printed :]:
             self._console.print(self._row(line))
         self._printed = len(lines)
 
-    def picture(self, lines: Sequence[Line], standings: Mapping[str, Standing], frames_s: float) -> Group:
+    def picture(
+        self, lines: Sequence[Line], standings: Mapping[str, Standing], frames_s: float, now: str = ""
+    ) -> Group:
         """Accuracy above, time line below."""
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in ("cameras", "true mAP50", "", "expected finds", "model"):
@@ -68,7 +70,9 @@ class Screen:
             bar = Text("█" * full, style=colour) + Text("░" * (_BAR - full), style="dim")
             models = ", ".join(standing.models)
             table.add_row(name, f"{standing.map50:.2f}", bar, f"{standing.expected:.1f} a frame", models)
-        return Group(table, Text(f"{frames_s:.0f} predictions a second", style="dim"), *map(self._row, lines))
+        rate = Text(f"{frames_s:.0f} predictions a second", style="dim")
+        rate.append(f"  {now}", style="bold")
+        return Group(table, rate, *map(self._row, lines))
 
     def _row(self, line: Line) -> Text:
         after_s = (line.at_ns - self._begin_ns) / 1e9

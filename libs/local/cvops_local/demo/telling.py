@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from cvops import Client
 from cvops.errors import CvopsError
 from cvops_protos.v1.alerting_pb2 import Episode, Incident
+from cvops_protos.v1.training_pb2 import TrainingRun
 
 _EPISODE = {
     "alarm": "drift",
@@ -20,6 +21,9 @@ _EPISODE = {
     "rolled_back": "release",
     "confirmed": "release",
 }
+
+
+_STAGES = {"shadow": "shadow: ", "canary": "canary: ", "champion": "promoted: ", "confirmed": "confirmed: "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,13 @@ class Telling:
         lines: in the order in which they were heard.
         episodes: newest first, as they stand.
         incidents: as they stand, by id.
+        now: what goes on at this moment.
     """
 
     lines: list[Line] = field(default_factory=list)
     episodes: list[Episode] = field(default_factory=list)
     incidents: dict[str, Incident] = field(default_factory=dict)
+    now: str = ""
     _heard: set[tuple[str, str]] = field(default_factory=set)
 
     def say(self, at_ns: int, who: str, text: str) -> None:
@@ -55,6 +61,7 @@ class Telling:
         try:
             self.episodes = client.loop.episodes()
             incidents = client.alerting.incidents()
+            self.now = _at_work(client, self.episodes[0]) if self.episodes else ""
         except CvopsError:
             return
         fresh = []
@@ -80,7 +87,7 @@ class Telling:
     def _of_episode(self, episode: Episode) -> list[Line]:
         # Alarms are told by their incident; one line for each would hide the rest.
         lines = [
-            Line(step.at.ToNanoseconds(), _EPISODE.get(step.what, step.what), step.text)
+            Line(step.at.ToNanoseconds(), _EPISODE.get(step.what, step.what), _STAGES.get(step.what, "") + step.text)
             for step in episode.steps
             if step.what != "alarm" and self._is_new(episode.episode_id, f"{step.what} {step.source_id}")
         ]
@@ -99,3 +106,15 @@ class Telling:
             return False
         self._heard.add((thing, what))
         return True
+
+
+def _at_work(client: Client, episode: Episode) -> str:
+    """What takes its time in an episode."""
+    if episode.state == Episode.STATE_LABELING:
+        return f"{episode.labels} frames labelled"
+    if episode.state != Episode.STATE_TRAINING or not episode.run_id:
+        return ""
+    run = client.training.run(episode.run_id)
+    if run.state == TrainingRun.STATE_JUDGING:
+        return "the candidate is exported and judged"
+    return f"training: step {run.step} of {run.steps}, loss {run.loss:.2f}" if run.steps else "training begins"

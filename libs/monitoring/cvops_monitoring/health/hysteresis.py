@@ -1,4 +1,7 @@
-"""From verdicts to faults: one odd frame opens nothing, one good frame closes nothing."""
+"""From verdicts to faults: one odd frame opens nothing, one good frame closes nothing.
+
+What is suspected stays so while two of three verdicts speak for it: a lorry may hide for a second what is wrong.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +11,7 @@ from cvops_monitoring.health.faults import ChangeState, Fault, FaultChange, Faul
 _PATIENCE = 3.0
 """Seconds without a verdict after which what was suspected is forgotten, in units of the wait for the fault."""
 _WORTH_TELLING = 2.0
+_MISSED_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Switch:
 
     suspected_s: float | None = None
     suspected: int = 0
+    missed: int = 0
     last_s: float = 0.0
     absent_s: float | None = None
     fault: Fault | None = None
@@ -60,7 +65,7 @@ class Switch:
         if self.fault is not None:
             return self._still(verdict, now_s, update_s)
         if self.suspected_s is None or now_s - self.last_s > _PATIENCE * max(wait.seconds, 1.0):
-            self.suspected_s, self.suspected = now_s, 0
+            self.suspected_s, self.suspected, self.missed = now_s, 0, 0
         self.suspected += 1
         self.last_s, self.absent_s = now_s, None
         if self.suspected < wait.checks or now_s - self.suspected_s < wait.seconds:
@@ -71,12 +76,14 @@ class Switch:
 
     def close(self) -> list[FaultChange]:
         """Closes the fault now and forgets what was suspected."""
-        fault, self.fault, self.suspected_s, self.suspected, self.absent_s = self.fault, None, None, 0, None
+        fault, self.fault, self.absent_s = self.fault, None, None
+        self.suspected_s, self.suspected, self.missed = None, 0, 0
         return [] if fault is None else [FaultChange(ChangeState.CLOSED, fault)]
 
     def _absent(self, now_s: float, hold_s: float) -> list[FaultChange]:
         if self.fault is None:
-            return self.close()
+            self.missed += 1
+            return self.close() if self.missed > _MISSED_SHARE * self.suspected else []
         if self.absent_s is None:
             self.absent_s = now_s
         return self.close() if now_s - self.absent_s >= hold_s else []
@@ -95,7 +102,9 @@ class Switch:
 
     def to_state(self) -> dict[str, Any]:
         """As plain values."""
-        state = {name: getattr(self, name) for name in ("suspected_s", "suspected", "last_s", "absent_s", "told_s")}
+        state = {
+            name: getattr(self, name) for name in ("suspected_s", "suspected", "missed", "last_s", "absent_s", "told_s")
+        }
         return {**state, "fault": None if self.fault is None else self.fault.to_state()}
 
     @classmethod

@@ -122,6 +122,8 @@ class Episodes:
         project = self._project_of(incident.project)
         if not policy.wants_episode(incident, project.loop):
             return
+        if now - incident.opened_at.ToDatetime(UTC) < timedelta(seconds=project.loop.settle_s):
+            return  # the fault of a camera, and the other cameras of a change, show a little later
         earlier = await self._store.of_incident(incident.incident_id)
         taken = {camera for episode in earlier for camera in [*episode.cameras, *_names(episode.left_out)]}
         new = set(incident.cameras) - taken
@@ -170,7 +172,7 @@ class Episodes:
         if episode.state == Episode.STATE_SELECTING:
             await self._leave_out_the_broken(episode, same, limits, now)
             return
-        if episode.state != Episode.STATE_SETTLING or now - opened_at < timedelta(seconds=limits.settle_s):
+        if episode.state != Episode.STATE_SETTLING:
             return
         if await self._store.paused_by(episode.project) is not None:
             return

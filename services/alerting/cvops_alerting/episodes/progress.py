@@ -119,7 +119,8 @@ def on_run(episode: Episode, run: TrainingRun, now: datetime) -> bool:
     begun = run.started_at if run.HasField("started_at") else run.created_at
     episode.run_id = run.run_id
     base = f" from {run.base.name}:{run.base.version}" if run.HasField("base") else ""
-    changed |= add_step(episode, "run", f"{run.recipe}{base}, {run.steps} steps", run.run_id, begun)
+    if run.steps:  # known once the process has read what it trains on
+        changed |= add_step(episode, "run", f"{run.recipe}{base}, {run.steps} steps", run.run_id, begun)
     if run.state in (TrainingRun.STATE_RUNNING, TrainingRun.STATE_JUDGING):
         return changed
     changed |= episode.train_cpu_s != run.cpu_s

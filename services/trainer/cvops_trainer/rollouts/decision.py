@@ -1,9 +1,9 @@
 """What a rollout does next, from its evidence. Pure rules.
 
 Each stage has evidence of its own. A candidate steps forward when it was compared on enough frames and the labelled
-frames say that it is better, at the project's error rate; or, where labels are few, when at least eight labelled frames
-have a mean gain above 0 and the stage has lasted long enough for them. It is rolled back as soon as the labelled frames
-say that it is worse, or its expected finds collapse.
+frames say that it is better, at the project's error rate. Out of the shadow, where it costs nobody anything, eight
+labelled frames with a mean gain above 0 are enough after three times the frames. It is rolled back as soon as the
+labelled frames say that it is worse, or its expected finds collapse.
 """
 
 import math
@@ -18,6 +18,7 @@ WORSE_MARGIN = 0.02
 COLLAPSE_MARGIN = 1 / 3
 """With half of the champion's finds the shares are a third and two thirds: fewer is a collapse."""
 _FEW_LABELS = 8
+_TELLS_NOTHING = 1.0
 _PATIENCE = 3.0
 _CONFIRMING_LABELS = 12
 
@@ -109,7 +110,8 @@ def _better(state: Rollout.State.ValueType, evidence: StageEvidence, policy: Pro
     labelled = evidence.labelled
     if labelled.log_for > log_threshold(policy):
         return f"better on labelled frames: {_labels(labelled)}"
-    if labelled.frames >= _FEW_LABELS and labelled.mean > 0 and evidence.frames >= _PATIENCE * wanted:
+    shadow = state == Rollout.STATE_SHADOW  # it costs nobody anything, so a good sign is enough to go on
+    if shadow and labelled.frames >= _FEW_LABELS and labelled.mean > 0 and evidence.frames >= _PATIENCE * wanted:
         return f"better as far as the labels tell: {_labels(labelled)}"
     return None
 
@@ -124,9 +126,10 @@ def _confirmed(evidence: StageEvidence) -> str | None:
 def _labels(labelled: Comparison) -> str:
     n = max(labelled.frames, 1)
     low, high = labelled.interval()
+    surely = f", surely {low:+.2f} to {high:+.2f}" if high - low < _TELLS_NOTHING else ""
     return (
         f"F1 of a frame {labelled.champion / n:.2f} -> {labelled.candidate / n:.2f} on {labelled.frames} labelled "
-        f"frames (gain {labelled.mean:+.2f}, {low:+.2f} to {high:+.2f})"
+        f"frames (gain {labelled.mean:+.2f}{surely})"
     )
 
 
