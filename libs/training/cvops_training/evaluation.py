@@ -15,8 +15,39 @@ from cvops_training.examples import Example
 from cvops_training.recipe import Found
 from cvops_vision import matching
 
+Ints = NDArray[np.int64]
 _MOST = 100
 _THRESHOLDS = np.round(np.arange(0.05, 0.96, 0.05), 2)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ranking:
+    """Detections of one class, best first, without those on something to be ignored.
+
+    Attributes:
+        image: number of the image of each, int64 (N,).
+        right: 1 or 0, int64 (N,).
+        objects: of the class in each image, int64 (images,).
+    """
+
+    image: Ints
+    right: Ints
+    objects: Ints
+
+    def ap50(self, copies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """AP50, area under the interpolated curve, when each image counts so often.
+
+        Args:
+            copies: (samples, images).
+
+        Returns:
+            (samples,); 0 where a sample has no object.
+        """
+        weight = copies[:, self.image]
+        hits = weight * self.right
+        precision = hits.cumsum(1) / np.maximum(weight.cumsum(1), 1e-9)
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        return np.asarray((hits * envelope).sum(1) / np.maximum(copies @ self.objects, 1e-9), np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +66,7 @@ class Evaluation:
         best_f1: see there.
         boxes: mean detections of an image at the threshold.
         keys: of the images, in the order of `f1`.
+        rankings: of each class with objects, to tell how sure a difference is.
     """
 
     images: int
@@ -48,6 +80,7 @@ class Evaluation:
     best_f1: float
     boxes: float
     keys: tuple[str, ...]
+    rankings: Mapping[str, Ranking]
 
 
 def evaluate(
@@ -81,6 +114,7 @@ def evaluate(
         best_f1=float(mean[best]),
         boxes=float(np.mean([(one.scores >= threshold).sum() for one in found])) if found else 0.0,
         keys=tuple(example.key for example in examples),
+        rankings={name: _ranking(examples, found, number) for number, name in enumerate(classes) if name in known},
     )
 
 
@@ -92,6 +126,19 @@ def f1_of(example: Example, found: Found, threshold: float) -> float:
 def correct(example: Example, found: Found) -> NDArray[np.int64]:
     """Of each detection 1: right; 0: wrong; -1: on something to be ignored."""
     return matching.correct(found.boxes, found.scores, found.class_ids, _truth(example))
+
+
+def _ranking(examples: Sequence[Example], found: Sequence[Found], class_id: int) -> Ranking:
+    images, rights, scores = [], [], []
+    for number, (example, one) in enumerate(zip(examples, found, strict=True)):
+        right = correct(example, one)
+        mine = (one.class_ids == class_id) & (right >= 0)
+        images.append(np.full(int(mine.sum()), number, np.int64))
+        rights.append(right[mine])
+        scores.append(one.scores[mine])
+    order = np.argsort(-np.concatenate(scores), kind="stable")
+    objects = np.array([_objects([example], class_id) for example in examples], np.int64)
+    return Ranking(np.concatenate(images)[order], np.concatenate(rights)[order], objects)
 
 
 def _truth(example: Example) -> matching.Truth:
