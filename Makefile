@@ -76,7 +76,11 @@ bench: setup  ## measure; prints tables
 
 .PHONY: chaos
 chaos: setup  ## an episode while a random process is killed every 15 s (8 minutes)
-	$(BIN)/python -m pytest tests/e2e/test_chaos.py -m chaos -s
+	$(BIN)/python -m pytest tests/e2e/test_chaos.py -m long -s
+
+.PHONY: quiet-day
+quiet-day: setup  ## 24 simulated hours in which nothing happens: nobody is told (10 minutes)
+	$(BIN)/python -m pytest tests/e2e/test_quiet_day.py -m long -s
 
 .PHONY: bench-loop
 bench-loop: setup  ## every scenario of the demo with three seeds (80 minutes)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.collector import Traces, collected_traces
+from tests.e2e.hook import Hook, listening
 from tests.e2e.whole_platform import Platform, running_platform
 
 
@@ -27,4 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e" in str(item.path):
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.timeout(400))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(400))
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with listening() as server:
+        yield server

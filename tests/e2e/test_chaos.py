@@ -3,17 +3,12 @@
 `make chaos` (about eight minutes).
 """
 
-import json
-import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -26,9 +21,10 @@ from cvops_local.demo.preparation import PROJECT, fair_weather, project_file, se
 from cvops_local.demo.story import CHANGED, CLASSES, RENAMED, STORIES, recordings
 from cvops_protos.v1.alerting_pb2 import Episode
 from cvops_protos.v1.training_pb2 import Rollout
+from tests.e2e.hook import Hook
 from tests.e2e.whole_platform import Platform
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 CHANGE_S = 25.0
 EVERY_S = 15.0
@@ -36,39 +32,6 @@ LONGEST_S = 900.0
 SEED = 5
 VICTIMS = ("ingest", "inference", "drift", "labeling", "trainer", "alerting", "kafka", "mongod", "training")
 DONE = (Episode.STATE_RECOVERED, Episode.STATE_GAVE_UP)
-
-
-class Hook(ThreadingHTTPServer):
-    """A receiver of alerts; it remembers every message that it took."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[str, dict[str, Any]]] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.got.append((self.headers["X-Cvops-Delivery"], body))  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    with Hook() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -123,25 +86,25 @@ def test_the_loop_closes_while_processes_die(own_platform: Platform, hook: Hook,
         oracle = platform.start_command("sim", "oracle", str(truth), "--classes", ",".join(CLASSES), *mapping)
         try:
             time.sleep(CHANGE_S + 5)
-            end_s, killed = time.monotonic() + LONGEST_S, []
+            end_s, killed, left = time.monotonic() + LONGEST_S, [], []
             while not any(each.state in DONE for each in episodes(client)):
                 assert time.monotonic() < end_s, f"no end after {killed}: {episodes(client)}\n{platform.logs()}"
-                victim = chance.choice(VICTIMS)
+                left = left or chance.sample(VICTIMS, len(VICTIMS))
+                victim = left.pop()
                 with suppress(psutil.NoSuchProcess, AssertionError):
                     strike(platform, victim)
                     killed.append(victim)
-                    print(f"killed {victim}")
                 time.sleep(EVERY_S)
             assert platform.run("status", "--wait", "90").returncode == 0
         finally:
             # SIGINT lets the agents send what they still hold.
             for process in (oracle, fleet):
                 process.send_signal(signal.SIGINT)
-            out, err = fleet.communicate(timeout=120)
+            fleet.communicate(timeout=120)
             oracle.communicate(timeout=60)
-        assert len(killed) >= 5
+        assert len(set(killed)) >= 5
         check_the_end(platform, client, hook)
-    print(f"{len(killed)} kills: {killed}; {out[-500:]} {err[-500:]} {os.cpu_count()} cores")
+    print(f"closed after {len(killed)} kills: {', '.join(killed)}")
 
 
 def check_the_end(platform: Platform, client: Client, hook: Hook) -> None:

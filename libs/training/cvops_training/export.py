@@ -177,16 +177,24 @@ def _stored(value: torch.Tensor) -> torch.Tensor:
     return value.contiguous().to(torch.float16 if value.is_floating_point() else value.dtype, copy=True)
 
 
-def base_weights(bundle: Bundle, recipe: Recipe) -> dict[str, torch.Tensor]:
-    """The weights of a bundle that the same recipe trained.
+def base_weights(bundle: Bundle, recipe: Recipe, classes: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The weights of a bundle for a network of `classes`: of one that the recipe trained, or out of a foreign graph.
 
     Raises:
-        TrainingFailed: it has none, or another recipe trained it.
+        TrainingFailed: another recipe trained it, or the graph is of another network.
     """
     data = bundle.weights_bytes()
-    if data is None or bundle.spec.source.format != recipe.name:
+    if bundle.spec.source.format != recipe.name:
         raise TrainingFailed(
-            f"{bundle.spec.name} was made by {bundle.spec.source.format!r} and holds "
-            f"{'weights' if data else 'no weights'}: {recipe.name} begins from a model of its own, or from nothing"
+            f"{bundle.spec.name} was made by {bundle.spec.source.format!r}: {recipe.name} begins from a model of its "
+            "own, or from nothing (base none)"
         )
-    return {name: value.float() if value.is_floating_point() else value for name, value in load_tensors(data).items()}
+    if data is None:
+        weights = recipe.weights_of_graph(bundle.model_bytes())
+    else:
+        weights = {
+            name: each.float() if each.is_floating_point() else each for name, each in load_tensors(data).items()
+        }
+    if tuple(classes) == bundle.spec.classes:
+        return weights
+    return recipe.for_classes(weights, bundle.spec.classes, classes)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,13 @@ from cvops_training.gates import Judged, Limits, judge
 from cvops_training.loop import Progress
 from cvops_training.params import LoopParams
 from cvops_training.predict import bundle_forward, predict, torch_forward
-from cvops_training.recipe import Recipe, as_input
+from cvops_training.recipe import Found, Recipe, as_input
 
 CHECKPOINT = "checkpoint.pt"
 _LEAST_NEW = 4
 _LATENCY_RUNS = 15
 _REFERENCE = 400
+_WEAK = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def train_candidate(
     """
     if len(data.new) < _LEAST_NEW:
         raise TrainingFailed(f"{len(data.new)} new images to train on: expected {_LEAST_NEW} or more; label more")
-    weights = base_weights(order.base, order.recipe) if order.base is not None else None
+    weights = base_weights(order.base, order.recipe, order.classes) if order.base is not None else None
     trained = loop.train(
         order.recipe,
         order.params,
@@ -203,21 +204,30 @@ def _judge(order: Order, bundle: Bundle, data: Data) -> tuple[dict[str, float], 
 
 
 def _judged(bundle: Bundle, data: Data, classes: Sequence[str], latency_ms: float) -> Judged:
-    forward, detection = bundle_forward(bundle), bundle.spec.detection
-    if detection is None or bundle.spec.classes != tuple(classes):
-        raise BadBundle(
-            f"{bundle.spec.name} knows the classes {bundle.spec.classes}, expected {tuple(classes)}: a model is "
-            "compared with one of the same classes"
-        )
+    forward, own = bundle_forward(bundle), bundle.spec.detection
+    if own is None:
+        raise BadBundle(f"{bundle.spec.name} is no detector: a candidate is compared with a detector")
+    # Average precision looks at weak detections too, also of a model that is served without them.
+    detection = replace(own, score_threshold=min(own.score_threshold, _WEAK))
 
     def on(examples: Sequence[Example]) -> Evaluation | None:
-        return evaluate(examples, predict(forward, examples, detection)[0], classes) if examples else None
+        if not examples:
+            return None
+        found = predict(forward, examples, detection)[0]
+        return evaluate(examples, [_renamed(one, bundle.spec.classes, classes) for one in found], classes)
 
     names = sorted({name for example in data.clean_test for name in example.slices})
     slices = {name: on([example for example in data.clean_test if name in example.slices]) for name in names}
     return Judged(
         on(data.new_test), on(data.clean_test), {name: each for name, each in slices.items() if each}, latency_ms
     )
+
+
+def _renamed(found: Found, known: Sequence[str], classes: Sequence[str]) -> Found:
+    """Detections by the class ids of the candidate; those of classes that it does not know are left out."""
+    ids = np.array([classes.index(name) if name in classes else -1 for name in known], np.int64)[found.class_ids]
+    kept = ids >= 0
+    return Found(found.boxes[kept], found.scores[kept], ids[kept])
 
 
 def _metrics(judged: Judged) -> dict[str, float]:

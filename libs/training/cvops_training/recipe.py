@@ -57,6 +57,18 @@ class Recipe(Protocol):
             TrainingFailed: the weights are of another network.
         """
 
+    def weights_of_graph(self, graph: bytes) -> dict[str, torch.Tensor]:
+        """The weights inside a served graph that came from elsewhere (ONNX).
+
+        Raises:
+            TrainingFailed: the graph is of another network, or the recipe begins from bundles of its own only.
+        """
+
+    def for_classes(
+        self, weights: Mapping[str, torch.Tensor], known: Sequence[str], wanted: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        """Weights of a network for the classes `known` as those of one for `wanted`: what is known by name stays."""
+
     def groups(self, model: nn.Module) -> Mapping[str, Sequence[nn.Module]]:
         """Its layers as "backbone", "neck" and "head"."""
 

@@ -42,9 +42,15 @@ class TestEveryStage:
         assert decide(state, evidence(BAD), POLICY, 10).step is Step.BACK
 
     def test_one_that_sees_hardly_anything_goes_back_without_a_label(self, state):
-        found = decide(state, evidence(finds=(0.5, 5.0)), POLICY, 10)
+        assert decide(state, evidence(finds=(0.5, 5.0)), POLICY, 10).step is Step.WAIT  # labels may still come
+        found = decide(state, evidence(finds=(0.5, 5.0), frames=400), POLICY, 10)
         assert found.step is Step.BACK
         assert "hardly sees" in found.text
+
+    def test_one_that_finds_less_than_a_champion_that_invents_is_judged_by_labels(self, state):
+        assert decide(state, evidence(GOOD, finds=(0.5, 5.0), frames=400), POLICY, 10).step is Step.FORWARD
+        alike = [(0.5, 0.5)] * 9
+        assert decide(state, evidence(alike, finds=(0.5, 5.0)), POLICY, 10).step is Step.BACK
 
     def test_one_that_finds_three_quarters_as_much_is_not_collapsed(self, state):
         assert decide(state, evidence(finds=(3.0, 4.0)), POLICY, 10).step is Step.WAIT

@@ -3,7 +3,8 @@
 Each stage has evidence of its own. A candidate steps forward when it was compared on enough frames and the labelled
 frames say that it is better, at the project's error rate. Out of the shadow, where it costs nobody anything, eight
 labelled frames with a mean gain above 0 are enough after three times the frames. It is rolled back as soon as the
-labelled frames say that it is worse, or its expected finds collapse.
+labelled frames say that it is worse, or its expected finds collapse and no labels say that this is right: a champion
+that drift has harmed may expect to find what is not there.
 """
 
 import math
@@ -69,7 +70,7 @@ def decide(
         policy: with defaults filled in.
         in_stage_s: seconds since the stage began.
     """
-    bad = _bad(evidence, policy)
+    bad = _bad(state, evidence, policy)
     if bad is not None:
         return Decision(Step.BACK, bad)
     good = _confirmed(evidence) if state == Rollout.STATE_PROMOTED else _better(state, evidence, policy)
@@ -85,11 +86,11 @@ def log_threshold(policy: Project.ReleasePolicy) -> float:
     return -math.log(policy.error_rate)
 
 
-def _bad(evidence: StageEvidence, policy: Project.ReleasePolicy) -> str | None:
+def _bad(state: Rollout.State.ValueType, evidence: StageEvidence, policy: Project.ReleasePolicy) -> str | None:
     threshold = log_threshold(policy)
     if evidence.labelled.log_against > threshold:
         return f"worse on labelled frames: {_labels(evidence.labelled)}"
-    if evidence.finds.log_against > threshold:
+    if evidence.finds.log_against > threshold and not _may_be_right(state, evidence, policy):
         means = evidence.finds
         share = means.candidate / max(means.champion, 1e-9)
         return (
@@ -103,8 +104,20 @@ def _bad(evidence: StageEvidence, policy: Project.ReleasePolicy) -> str | None:
     return None
 
 
+def _may_be_right(state: Rollout.State.ValueType, evidence: StageEvidence, policy: Project.ReleasePolicy) -> bool:
+    """Whether labels say that fewer finds are better, or may still come to say it."""
+    if evidence.labelled.frames >= _FEW_LABELS:
+        return evidence.labelled.mean > 0
+    return evidence.frames < _PATIENCE * _wanted(state, policy)
+
+
+def _wanted(state: Rollout.State.ValueType, policy: Project.ReleasePolicy) -> int:
+    """Frames to compare in a stage."""
+    return policy.shadow_frames if state == Rollout.STATE_SHADOW else policy.canary_frames
+
+
 def _better(state: Rollout.State.ValueType, evidence: StageEvidence, policy: Project.ReleasePolicy) -> str | None:
-    wanted = policy.shadow_frames if state == Rollout.STATE_SHADOW else policy.canary_frames
+    wanted = _wanted(state, policy)
     if evidence.frames < wanted:
         return None
     labelled = evidence.labelled

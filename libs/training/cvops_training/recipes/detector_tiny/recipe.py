@@ -59,11 +59,33 @@ class DetectorTiny:
         return EMBEDDING
 
     def build(self, classes: int, weights: Mapping[str, torch.Tensor] | None) -> nn.Module:
-        """A network; weights of one with other classes give all but the last layer."""
+        """A network."""
         network = Network(classes)
         if weights is not None:
             _load(network, weights)
         return network.to(memory_format=torch.channels_last)
+
+    def weights_of_graph(self, graph: bytes) -> dict[str, torch.Tensor]:  # noqa: ARG002
+        """There is no foreign detector of this kind."""
+        raise TrainingFailed(
+            "detector-tiny begins from a model that it trained itself, or from nothing (base none): for an imported "
+            "YOLOX choose the recipe yolox"
+        )
+
+    def for_classes(
+        self, weights: Mapping[str, torch.Tensor], known: Sequence[str], wanted: Sequence[str]
+    ) -> dict[str, torch.Tensor]:
+        """Rows of classes that are known stay; others begin as in a new network."""
+        fresh = Network(len(wanted)).state_dict()
+        adapted = dict(weights)
+        for name in ("out.weight", "out.bias"):
+            new, old = fresh[name], weights[name]
+            new[len(wanted) :] = old[len(known) :]
+            for number, label in enumerate(wanted):
+                if label in known:
+                    new[number] = old[known.index(label)]
+            adapted[name] = new
+        return adapted
 
     def groups(self, model: nn.Module) -> Mapping[str, Sequence[nn.Module]]:
         """Stem and stages, the merge, the head."""
@@ -115,14 +137,10 @@ def _mirrored(example: Example) -> Example:
 
 def _load(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
     own = network.state_dict()
-    last = {name for name in own if name.startswith("out.")}
-    other = [
-        name for name in own if name not in weights or (weights[name].shape != own[name].shape and name not in last)
-    ]
+    other = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
     if other:
         raise TrainingFailed(
             f"the base's weights are of another network: {', '.join(other[:3])} do not fit; begin from a model of "
             "detector-tiny, or from nothing (base none)"
         )
-    fitting = {name: weights[name] for name in own if weights[name].shape == own[name].shape}
-    network.load_state_dict(own | fitting)
+    network.load_state_dict({name: weights[name] for name in own})
