@@ -13,6 +13,7 @@ from cvops_drift.surroundings import Surroundings
 from cvops_monitoring.health.faults import FaultChange
 from cvops_monitoring.stream.explain import Explanation, exemplars, explain, harm, is_strong
 from cvops_monitoring.stream.monitor import SignalChange, StreamMonitor
+from cvops_monitoring.stream.regimes import Stage
 from cvops_protos.v1.drift_pb2 import DriftEvent, Histogram
 
 _STATES = {
@@ -51,7 +52,8 @@ def signal_event(
     """The event of a signal's alarm. `days` between false alarms is what its threshold stands for."""
     stream = watch.stream
     alarm, signal = change.alarm, _readable(change.signal, watch, around)
-    reference = watch.monitor.watches[watch.monitor.regime].reference_key if watch.monitor.regime else ""
+    regime = watch.monitor.watches[watch.monitor.regime] if watch.monitor.regime else None
+    reference = regime.reference_key if regime is not None else ""
     alarm_id = _hash(place.camera_id, watch.model.bundle_sha256, reference, change.signal, alarm.number)
     event = _event(place, alarm_id, change.state, alarm.since_s, alarm.opened_s, change.at_s)
     event.model.CopyFrom(watch.model)
@@ -59,9 +61,12 @@ def signal_event(
     event.evidence.statistic, event.evidence.ratio = alarm.statistic, change.ratio
     event.evidence.peak, event.evidence.false_alarm_days = alarm.peak, days
     explanation = _explain(event, stream, change) if stream is not None else None
-    event.severity = _severity(event)
+    provisional = regime is not None and regime.stage is Stage.PROVISIONAL
+    event.severity = _severity(event, provisional)
     event.coincides.extend(around.coincidences(place.camera_id, place.project, alarm.since_s))
     event.why.extend(_why(event, place, watch, around))
+    if provisional:
+        event.why.append("the reference covers less than a day: the course of the day may be all that changed")
     event.text = _text(event, explanation)
     return event
 
@@ -171,9 +176,12 @@ def histogram_message(explanation: Explanation) -> Histogram:
     return Histogram(edges=explanation.edges, reference=explanation.reference, now=explanation.present)
 
 
-def _severity(event: DriftEvent) -> DriftEvent.Severity.ValueType:
-    """Effect times harm: what costs much is critical, what is large or costs something is a warning."""
-    large = abs(event.evidence.effect) > _LARGE.get(event.evidence.effect_unit, _LARGE_SD)
+def _severity(event: DriftEvent, provisional: bool) -> DriftEvent.Severity.ValueType:
+    """Effect times harm: what costs much is critical, what is large or costs something is a warning.
+
+    Against a provisional reference, which has not seen each hour of a day, an effect that costs nothing is no warning.
+    """
+    large = not provisional and abs(event.evidence.effect) > _LARGE.get(event.evidence.effect_unit, _LARGE_SD)
     loss = event.harm.low if event.HasField("harm") else 0.0
     if loss > _HURTS_MUCH or (large and loss > _HURTS):
         return DriftEvent.SEVERITY_CRITICAL

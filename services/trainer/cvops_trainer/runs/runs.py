@@ -196,7 +196,7 @@ class Runs:
             project=run.project,
             recipe=run.recipe,
             params=params,
-            model=base.name if base is not None else dataset.name,
+            model=_model_name(dataset, wish, base),
             dataset=run.dataset,
             dataset_uri=run.dataset_uri,
             dataset_sha256=run.dataset_sha256,
@@ -392,6 +392,13 @@ def _take(run: TrainingRun, state: RunState) -> bool:
 def _end(run: TrainingRun, state: TrainingRun.State.ValueType, text: str) -> None:
     run.state, run.text = state, text
     run.ended_at.FromDatetime(datetime.now(UTC))
+
+
+def _model_name(dataset: DatasetReleased, wish: Project, base: ModelVersion | None) -> str:
+    """The next version of its base; a model of other classes is another model, named by its dataset."""
+    if base is None or (wish.classes and list(wish.classes) != list(base.classes)):
+        return dataset.name
+    return base.name
 
 
 def _named(release: ModelReleased) -> str:
