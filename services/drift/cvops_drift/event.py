@@ -61,7 +61,7 @@ def signal_event(
     event.evidence.statistic, event.evidence.ratio = alarm.statistic, change.ratio
     event.evidence.peak, event.evidence.false_alarm_days = alarm.peak, days
     explanation = _explain(event, stream, change) if stream is not None else None
-    provisional = regime is not None and regime.stage is Stage.PROVISIONAL
+    provisional = regime is not None and regime.stage is not Stage.SETTLED
     event.severity = _severity(event, provisional)
     event.coincides.extend(around.coincidences(place.camera_id, place.project, alarm.since_s))
     event.why.extend(_why(event, place, watch, around))

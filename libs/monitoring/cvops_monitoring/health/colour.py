@@ -3,10 +3,12 @@
 Grey world (Buchsbaum 1980): the mean of a* and b* of a camera stays where it is. Exchanging red and blue leaves the
 saturation of every pixel exactly as it is, and nearly its brightness, while b* goes towards the other side: another
 white balance, other light and another scene change the saturation as well. Snow, fog and glare bleach: saturation
-falls, and the mean colour goes straight to grey. That is the world and not the camera, so it is no cast.
+falls, and the mean colour goes straight to grey. That is the world and not the camera, so it is no cast. And the sun
+changes all colours from noon to evening, but slowly: a picture is compared with the last half hour.
 """
 
 import math
+from dataclasses import dataclass, replace
 
 from cvops_monitoring.health.faults import FaultKind, Verdict, Verdicts
 from cvops_monitoring.health.frame import HealthFrame
@@ -14,9 +16,53 @@ from cvops_monitoring.health.reference import Reference
 from cvops_monitoring.health.settings import HealthSettings
 
 _SAME_SATURATION, _SAME_BRIGHTNESS = 0.05, 0.1
+_FOLLOW_S, _LONGEST_S = 1800.0, 300.0
 _BLEACHED_SATURATION = 0.8
 _TURNED = 0.5
 """b* must go at least so far towards the other side, in units of what it was."""
+
+
+@dataclass(slots=True)
+class Colours:
+    """What is usual at this time of the day; see `Reference` for the units.
+
+    Attributes:
+        cast_a: follows the frames that are as usual; so do the others.
+        cast_b: see `cast_a`.
+        saturation: see `cast_a`.
+        brightness: see `cast_a`.
+    """
+
+    cast_a: float
+    cast_b: float
+    saturation: float
+    brightness: float
+
+    @classmethod
+    def of(cls, reference: Reference) -> "Colours":
+        """As the reference was."""
+        return cls(reference.cast_a, reference.cast_b, reference.saturation, reference.brightness)
+
+    def push(self, reference: Reference, frame: HealthFrame, elapsed_s: float, settings: HealthSettings) -> Verdicts:
+        """Compares a frame that comes `elapsed_s` after the one before, and learns from it unless it looks faulty."""
+        verdicts = check_colour(
+            replace(
+                reference,
+                cast_a=self.cast_a,
+                cast_b=self.cast_b,
+                saturation=self.saturation,
+                brightness=self.brightness,
+            ),
+            frame,
+            settings,
+        )
+        if not any(verdict.present for verdict in verdicts.values()):
+            share = -math.expm1(-min(elapsed_s, _LONGEST_S) / _FOLLOW_S)
+            self.cast_a += share * (frame.cast_a - self.cast_a)
+            self.cast_b += share * (frame.cast_b - self.cast_b)
+            self.saturation += share * (frame.saturation - self.saturation)
+            self.brightness += share * (frame.brightness_mean - self.brightness)
+        return verdicts
 
 
 def check_colour(reference: Reference, frame: HealthFrame, settings: HealthSettings) -> Verdicts:

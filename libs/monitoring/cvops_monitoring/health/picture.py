@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from cvops_monitoring.health.colour import check_colour
+from cvops_monitoring.health.colour import Colours
 from cvops_monitoring.health.coverage import check_coverage, lost_share
 from cvops_monitoring.health.exposure import Exposure
 from cvops_monitoring.health.faults import FaultKind, Verdict, Verdicts
@@ -30,6 +30,7 @@ class Picture:
     Attributes:
         regime: day, night or infra-red.
         references: what is known, by regime.
+        colours: usual in the last half hour of each regime that is known.
         learner: of the present regime, while it is not known.
         movement: of the view.
         exposure: of the picture.
@@ -41,6 +42,7 @@ class Picture:
 
     regime: Regime = field(default_factory=Regime)
     references: dict[str, Reference] = field(default_factory=dict)
+    colours: dict[str, Colours] = field(default_factory=dict)
     learner: Learner = field(default_factory=Learner.fresh)
     movement: Movement = field(default_factory=Movement)
     exposure: Exposure = field(default_factory=Exposure)
@@ -94,12 +96,12 @@ class Picture:
             if comparable and live:
                 self._learn(frame, now_s, settings)
         elif comparable:
-            verdicts |= self._compare(self.reference, frame, view, now_s, settings)
+            verdicts |= self._compare(self.reference, frame, view, now_s, elapsed_s, settings)
         return verdicts | self._infrared(frame, settings)
 
     def forget(self) -> None:
         """Learns all references anew, beginning with the present view."""
-        self.references, self.learner, self.movement = {}, Learner.fresh(), Movement()
+        self.references, self.colours, self.learner, self.movement = {}, {}, Learner.fresh(), Movement()
         self.learner.view = None if self.present is None else self.present.picture
         self.sudden = False
 
@@ -137,7 +139,13 @@ class Picture:
             self.learner = Learner.fresh()
 
     def _compare(
-        self, reference: Reference, frame: HealthFrame, view: View | None, now_s: float, settings: HealthSettings
+        self,
+        reference: Reference,
+        frame: HealthFrame,
+        view: View | None,
+        now_s: float,
+        elapsed_s: float,
+        settings: HealthSettings,
     ) -> Verdicts:
         verdicts: Verdicts = {}
         view = _of_size(view, reference)
@@ -147,7 +155,8 @@ class Picture:
             if self._in_place():
                 verdicts |= check_sharpness(reference.view, view, settings)
         if self._in_place():
-            verdicts |= check_colour(reference, frame, settings)
+            usual = self.colours.setdefault(self.regime.name, Colours.of(reference))
+            verdicts |= usual.push(reference, frame, elapsed_s, settings)
         return verdicts
 
     def _infrared(self, frame: HealthFrame, settings: HealthSettings) -> Verdicts:
@@ -166,7 +175,7 @@ class Picture:
 
     def to_state(self) -> dict[str, Any]:
         """As plain values; pictures are compressed without loss."""
-        names = ("regime", "references", "movement", "exposure", "sudden", "checked_s", "thumbnail_s")
+        names = ("regime", "references", "colours", "movement", "exposure", "sudden", "checked_s", "thumbnail_s")
         learner = to_plain(Learner(self.learner.n, self.learner.first_s, self.learner.edges, self.learner.sums, None))
         return {
             **{name: to_plain(getattr(self, name)) for name in names},
@@ -179,7 +188,7 @@ class Picture:
     def from_state(cls, state: dict[str, Any]) -> "Picture":
         """The picture that `to_state` described."""
         plain = {name: value for name, value in state.items() if name not in ("learned_view", "present")}
-        picture = cls(**from_plain(plain, Regime, Reference, Learner, Movement, Exposure))
+        picture = cls(**from_plain(plain, Regime, Reference, Colours, Learner, Movement, Exposure))
         if state["learned_view"] is not None:
             picture.learner.view = View.from_bytes(state["learned_view"]).picture
         picture.present = None if state["present"] is None else View.from_bytes(state["present"])
