@@ -5,8 +5,9 @@ publishes again: consumers of these topics take the last record of a key, so twi
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from google.protobuf.message import Message
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -15,10 +16,14 @@ from cvops_common import events
 from cvops_common.bus import Bus
 from cvops_common.errors import Unavailable
 from cvops_common.mongo import MongoStore, mongo_errors
+from cvops_common.patience import patiently
 from cvops_common.telemetry import logger
+
+T = TypeVar("T")
 
 log = logger(__name__)
 
+_PATIENCE_S = 5.0
 _BATCH = 100
 _LONGEST_PAUSE_S = 5.0
 # How long an event can wait when this replica did not write it itself, e.g. after a crash of the one that did.
@@ -30,9 +35,11 @@ class Outbox:
     """Events waiting in MongoDB; enter it after the store and the bus are open."""
 
     def __init__(self, store: MongoStore, bus: Bus) -> None:
+        self._store = store
         self._waiting = store.db["outbox"]
         self._counters = store.db["counters"]
         self._bus = bus
+        self._turn = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopping = False
         self._relay_task: asyncio.Task[None] | None = None
@@ -51,6 +58,29 @@ class Outbox:
             self._relay_task.cancel()
             await asyncio.wait({self._relay_task}, timeout=_STOP_S)
 
+    async def write(self, work: Callable[[AsyncClientSession], Awaitable[T]], *, patience_s: float = _PATIENCE_S) -> T:
+        """What `work` gives, when all that it wrote and added is committed; its events leave then.
+
+        Every such transaction counts the events of the outbox, so only one can win at a time: those of this process
+        take turns, and one that lost against another replica begins again. So `work` may run several times; what it
+        raises leaves no trace.
+
+        Args:
+            work: writes and adds events in the session that it is given.
+            patience_s: how long it is tried again.
+
+        Raises:
+            Unavailable: MongoDB is away, or others were always faster.
+        """
+
+        async def once() -> T:
+            async with self._turn, self._store.transaction() as session:
+                return await work(session)
+
+        written = await patiently(once, patience_s=patience_s, what="transaction")
+        self._wake.set()
+        return written
+
     async def add(
         self,
         message: Message,
@@ -60,7 +90,7 @@ class Outbox:
         correlation_id: str = "",
         tombstone: bool = False,
     ) -> None:
-        """Adds an event to the transaction of `session`; call `wake` after it committed.
+        """Adds an event to the transaction of `session`, see `write`.
 
         Args:
             message: the event; for a tombstone any message of its topic.
@@ -83,10 +113,6 @@ class Outbox:
             },
             session=session,
         )
-
-    def wake(self) -> None:
-        """Tells the relay that a transaction with events was committed."""
-        self._wake.set()
 
     async def _relay(self) -> None:
         pause_s = 0.1

@@ -42,7 +42,7 @@ def build(settings: AlertingSettings) -> App:
     outbox = Outbox(mongo, bus)
     deliveries = Deliveries(mongo, DeliveryStore(mongo), fleet, settings)
     store, episode_store = IncidentStore(mongo), EpisodeStore(mongo, outbox)
-    incidents = Incidents(mongo, store, outbox, fleet, deliveries)
+    incidents = Incidents(store, outbox, fleet, deliveries)
     episodes = Episodes(episode_store, incidents, fleet.project)
 
     @bus.table(topics.CAMERAS)

@@ -14,6 +14,7 @@ from typing import TypeVar
 from cvops_common.bus import Bus
 from cvops_common.errors import Rejected
 from cvops_common.objects import Objects
+from cvops_common.patience import patiently
 from cvops_common.records import Outgoing
 from cvops_common.telemetry import span
 from cvops_ingest import metrics, segments
@@ -21,7 +22,6 @@ from cvops_ingest.event import frame_event
 from cvops_ingest.frame_store import Commit, FrameStore, Outrun, StreamKey
 from cvops_ingest.inspection import Inspection
 from cvops_ingest.ledger import Page, SequenceTracker
-from cvops_ingest.patience import patiently
 from cvops_ingest.recent import RecentIds
 from cvops_ingest.upload import Outcome, Receipt, Upload, refusal
 

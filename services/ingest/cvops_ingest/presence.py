@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Self
 
 import numpy as np
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from cvops_common.errors import Unavailable
 from cvops_common.mongo import Document, MongoStore, mongo_errors
@@ -20,7 +20,6 @@ from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
 from cvops_ingest import metrics
 from cvops_ingest.frame_store import entries_of, minute_at
-from cvops_ingest.patience import patiently
 from cvops_ingest.status_event import ledger_minute, minute_status, state_status
 from cvops_protos.v1.camera_pb2 import CameraStatus
 
@@ -55,7 +54,6 @@ class Presence:
         offline_after: timedelta,
         minute_grace: timedelta,
     ) -> None:
-        self._store = store
         self._outbox = outbox
         self._project_of = project_of
         self._offline_after = offline_after
@@ -146,15 +144,7 @@ class Presence:
     async def _change_state(
         self, camera_id: str, state: CameraStatus.State.ValueType, since: datetime, condition: Document
     ) -> None:
-        async def change() -> None:
-            await self._change(camera_id, state, since, condition)
-
-        await patiently(change, patience_s=_PATIENCE_S, what="state of a camera")
-
-    async def _change(
-        self, camera_id: str, state: CameraStatus.State.ValueType, since: datetime, condition: Document
-    ) -> None:
-        async with self._store.transaction() as session:
+        async def change(session: AsyncClientSession) -> bool:
             document = await self._status.find_one_and_update(
                 {"_id": camera_id, "state": {"$ne": state}} | condition,
                 {"$set": {"state": state, "since": since}},
@@ -162,11 +152,13 @@ class Presence:
                 session=session,
             )
             if document is None:
-                return
+                return False
             event = state_status(document, self._project_of(camera_id))
             await self._outbox.add(event, key=camera_id, session=session)
-        self._outbox.wake()
-        log.info("camera changed state", camera=camera_id, state=CameraStatus.State.Name(state))
+            return True
+
+        if await self._outbox.write(change, patience_s=_PATIENCE_S):
+            log.info("camera changed state", camera=camera_id, state=CameraStatus.State.Name(state))
 
     # -- minutes ---------------------------------------------------------------------------------------------------
 
@@ -177,7 +169,7 @@ class Presence:
             query = self._minutes.find({"open": True, "minute": {"$lte": over}})
             documents = await query.sort("minute", 1).limit(_MINUTES_AT_ONCE).to_list()
         for document in documents:
-            await patiently(partial(self._close, document), patience_s=_PATIENCE_S, what="minute of a camera")
+            await self._close(document)
 
     async def _close(self, minute: Document) -> None:
         camera_id = minute["camera_id"]
@@ -186,7 +178,8 @@ class Presence:
             metrics.UNBALANCED.inc()
             log.error("ledger does not balance", camera=camera_id, minute=str(minute["minute"]), entries=str(entries))
         low, high = self._lateness_quantiles(camera_id, minute["minute"])
-        async with self._store.transaction() as session:
+
+        async def close(session: AsyncClientSession) -> None:
             closed = await self._minutes.update_one(
                 {"_id": minute["_id"], "version": minute["version"]}, {"$set": {"open": False}}, session=session
             )
@@ -199,7 +192,8 @@ class Presence:
             last = {"$set": {"last_minute": event.SerializeToString()}}
             await self._status.update_one({"_id": camera_id}, last, session=session)
             await self._outbox.add(event, key=camera_id, session=session)
-        self._outbox.wake()
+
+        await self._outbox.write(close, patience_s=_PATIENCE_S)
 
     def _lateness_quantiles(self, camera_id: str, at: datetime) -> tuple[float, float]:
         """Median and 95th percentile of a minute, in s; zeros when its frames came by another replica."""

@@ -5,8 +5,7 @@ replica reads the topic `cameras` too, and takes a record there as a hint to rea
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Collection
 from datetime import UTC, datetime
 from typing import Self
 
@@ -19,7 +18,6 @@ from cvops_common.mongo import MongoStore, mongo_errors
 from cvops_common.outbox import Outbox
 from cvops_common.selectors import Selector
 from cvops_ingest.camera_edit import DEFAULT_PROJECT, merged
-from cvops_ingest.patience import patiently
 from cvops_ingest.status_event import listed_status, total_ledger
 from cvops_protos.v1.camera_pb2 import Camera, CameraConfig, CameraStatus, LedgerMinute
 
@@ -113,15 +111,15 @@ class Cameras:
         blank = Camera(camera_id=wish.camera_id, project=DEFAULT_PROJECT)
         camera = _stamped(merged(blank, wish))
 
-        async def insert() -> None:
-            async with self._transaction(camera) as session:
-                await self._stored.insert_one(_document(camera), session=session)
-                status = {"_id": camera.camera_id, "state": CameraStatus.STATE_OFFLINE, "since": datetime.now(UTC)}
-                await self._status.insert_one(status, session=session)
+        async def insert(session: AsyncClientSession) -> None:
+            await self._stored.insert_one(_document(camera), session=session)
+            status = {"_id": camera.camera_id, "state": CameraStatus.STATE_OFFLINE, "since": datetime.now(UTC)}
+            await self._status.insert_one(status, session=session)
+            await self._tell(camera, session)
 
         async with self._changing:
             try:
-                await patiently(insert, patience_s=self._patience_s, what="camera")
+                await self._outbox.write(insert, patience_s=self._patience_s)
             except DuplicateKeyError as error:
                 raise AlreadyExists(
                     f"camera {camera.camera_id} is registered already: change it with `cvops camera set`"
@@ -132,35 +130,35 @@ class Cameras:
     async def set(self, wish: Camera) -> Camera:
         """Changes what `wish` names and leaves the rest, see `merged`; NotFound when there is no such camera."""
 
-        async def replace() -> Camera:
+        async def replace(session: AsyncClientSession) -> Camera:
             await self._read_again([wish.camera_id])
             old = self.get(wish.camera_id)
             camera = _stamped(merged(old, wish))
-            async with self._transaction(camera) as session:
-                seen = {"_id": camera.camera_id, "body": old.SerializeToString(deterministic=True)}
-                changed = await self._stored.replace_one(seen, _document(camera), session=session)
-                if not changed.matched_count:
-                    raise _changed_meanwhile(camera.camera_id)
+            seen = {"_id": camera.camera_id, "body": old.SerializeToString(deterministic=True)}
+            changed = await self._stored.replace_one(seen, _document(camera), session=session)
+            if not changed.matched_count:
+                raise _changed_meanwhile(camera.camera_id)
+            await self._tell(camera, session)
             return camera
 
         async with self._changing:
-            camera = await patiently(replace, patience_s=self._patience_s, what="camera")
+            camera = await self._outbox.write(replace, patience_s=self._patience_s)
             self._take(camera.camera_id, camera)
         return camera
 
     async def remove(self, camera_id: str) -> None:
         """Withdraws a camera; its frames stay until they expire. NotFound when there is none."""
 
-        async def delete() -> None:
-            async with self._transaction(Camera(camera_id=camera_id), tombstone=True) as session:
-                await self._status.delete_one({"_id": camera_id}, session=session)
-                gone = await self._stored.delete_one({"_id": camera_id}, session=session)
-                if not gone.deleted_count:
-                    self._take(camera_id, None)
-                    self.get(camera_id)
+        async def delete(session: AsyncClientSession) -> None:
+            await self._status.delete_one({"_id": camera_id}, session=session)
+            gone = await self._stored.delete_one({"_id": camera_id}, session=session)
+            if not gone.deleted_count:
+                self._take(camera_id, None)
+                self.get(camera_id)
+            await self._tell(Camera(camera_id=camera_id), session, tombstone=True)
 
         async with self._changing:
-            await patiently(delete, patience_s=self._patience_s, what="camera")
+            await self._outbox.write(delete, patience_s=self._patience_s)
             self._take(camera_id, None)
 
     async def refresh(self, camera_ids: Collection[str]) -> None:
@@ -176,13 +174,8 @@ class Cameras:
             body = bodies.get(camera_id)
             self._take(camera_id, None if body is None else Camera.FromString(body))
 
-    @asynccontextmanager
-    async def _transaction(self, camera: Camera, *, tombstone: bool = False) -> AsyncIterator[AsyncClientSession]:
-        """What is done inside happens together with the event of the change, or not at all."""
-        async with self._store.transaction() as session:
-            yield session
-            await self._outbox.add(camera, key=camera.camera_id, session=session, tombstone=tombstone)
-        self._outbox.wake()
+    async def _tell(self, camera: Camera, session: AsyncClientSession, *, tombstone: bool = False) -> None:
+        await self._outbox.add(camera, key=camera.camera_id, session=session, tombstone=tombstone)
 
     def _take(self, camera_id: str, camera: Camera | None) -> None:
         if camera is None:

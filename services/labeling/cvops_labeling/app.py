@@ -21,7 +21,6 @@ from cvops_labeling.exemplars import Exemplars
 from cvops_labeling.imports import Imports
 from cvops_labeling.label_book import LabelBook
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import Turns
 from cvops_labeling.rounds import Rounds
 from cvops_labeling.search import Search
 from cvops_labeling.selections import Selections
@@ -62,15 +61,15 @@ def build(settings: LabelingSettings) -> App:
         drain_s=settings.shutdown_s,
     )
     mongo, objects = connect(settings.mongo, "labeling"), Objects(settings.objects)
-    outbox, turns, assets, names = Outbox(mongo, bus), Turns(), Assets(objects), ClassNames(objects)
-    projects, exemplars = ProjectBook(mongo, outbox, turns), Exemplars(mongo)
+    outbox, assets, names = Outbox(mongo, bus), Assets(objects), ClassNames(objects)
+    projects, exemplars = ProjectBook(mongo, outbox), Exemplars(mongo)
     catalog = Catalog(mongo, names, assets, projects, settings.seen_hours)
     tasks = TaskBook(mongo, projects, names)
-    labels = LabelBook(mongo, outbox, turns, tasks, projects, names)
-    selections = Selections(mongo, outbox, turns, catalog, assets, tasks, projects, exemplars)
-    datasets = DatasetBook(mongo, outbox, turns, objects, labels, projects)
+    labels = LabelBook(mongo, outbox, tasks, projects, names)
+    selections = Selections(mongo, outbox, catalog, assets, tasks, projects, exemplars)
+    datasets = DatasetBook(mongo, outbox, objects, labels, projects)
     limits = ImageLimits(max_bytes=settings.max_image_mb * 2**20, max_pixels=settings.max_image_mpx * 10**6)
-    imports = Imports(mongo, outbox, turns, assets, tasks, labels, limits)
+    imports = Imports(mongo, outbox, assets, tasks, labels, limits)
     labeling = Labeling(projects, catalog, Search(mongo), assets, tasks, labels, selections, imports, datasets)
     episodes = EpisodeSteps(mongo, selections, tasks, datasets, settings)
     audits = Audits(mongo, catalog, selections, tasks, labels, settings)

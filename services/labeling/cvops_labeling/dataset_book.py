@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC
 from typing import Any, Self
 
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import BadArgument
@@ -19,7 +20,6 @@ from cvops_labeling.documents import now
 from cvops_labeling.label_book import LabelBook
 from cvops_labeling.metrics import DATASETS
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import Turns
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 
 log = logger(__name__)
@@ -32,15 +32,12 @@ class DatasetBook:
         self,
         mongo: MongoStore,
         outbox: Outbox,
-        turns: Turns,
         objects: Objects,
         labels: LabelBook,
         projects: ProjectBook,
     ) -> None:
-        self._mongo = mongo
         self._datasets = mongo.db["datasets"]
         self._outbox = outbox
-        self._turns = turns
         self._objects = objects
         self._labels = labels
         self._projects = projects
@@ -141,25 +138,20 @@ class DatasetBook:
             "body": released.SerializeToString(),
         }
 
-        async def once() -> DatasetReleased:
-            try:
-                async with self._mongo.transaction() as session:
-                    await self._datasets.insert_one(document, session=session)
-                    await self._outbox.add(
-                        released,
-                        key=f"{released.project}/{released.name}",
-                        session=session,
-                        correlation_id=released.episode_id,
-                    )
-            except DuplicateKeyError:
-                # Another replica was faster, or this very version was released before.
-                same = [{"_id": identity}] + ([{"episode_id": released.episode_id}] if released.episode_id else [])
-                found: Any = await self._datasets.find_one({"$or": same})
-                return DatasetReleased.FromString(found["body"])
+        async def insert(session: AsyncClientSession) -> DatasetReleased:
+            await self._datasets.insert_one(document, session=session)
+            key = f"{released.project}/{released.name}"
+            await self._outbox.add(released, key=key, session=session, correlation_id=released.episode_id)
             return released
 
-        told = await self._turns.until_written(once)
-        self._outbox.wake()
+        try:
+            told = await self._outbox.write(insert)
+        except DuplicateKeyError:
+            # Another replica was faster, or this very version was released before.
+            same = [{"_id": identity}] + ([{"episode_id": released.episode_id}] if released.episode_id else [])
+            with mongo_errors():
+                found: Any = await self._datasets.find_one({"$or": same})
+            told = DatasetReleased.FromString(found["body"])
         DATASETS.inc()
         log.info("dataset released", dataset=identity, images=dict(released.images), episode=released.episode_id)
         return told

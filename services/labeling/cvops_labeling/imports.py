@@ -20,7 +20,6 @@ from cvops_labeling.documents import identity, now
 from cvops_labeling.label_book import LabelBook, Submission
 from cvops_labeling.observation import LABELLED
 from cvops_labeling.people import check_author
-from cvops_labeling.retry import Turns
 from cvops_labeling.selection import GAP_S
 from cvops_labeling.task_book import TRAIN, TaskBook, task_document
 from cvops_protos.v1.labeling_pb2 import Annotation, Author, ImportImageRequest, ImportImagesResponse, Label
@@ -53,17 +52,14 @@ class Imports:
         self,
         mongo: MongoStore,
         outbox: Outbox,
-        turns: Turns,
         assets: Assets,
         tasks: TaskBook,
         labels: LabelBook,
         limits: ImageLimits,
     ) -> None:
-        self._mongo = mongo
         self._frames = mongo.db["frames"]
         self._labels_held = mongo.db["labels"]
         self._outbox = outbox
-        self._turns = turns
         self._assets = assets
         self._tasks = tasks
         self._labels = labels
@@ -150,13 +146,11 @@ class Imports:
             return
         unique = {image.frame["_id"]: image for image in batch}
 
-        async def once() -> tuple[int, int]:
-            async with self._mongo.transaction() as session:
-                done = [await self._write_one(image, session) for image in unique.values()]
+        async def write(session: AsyncClientSession) -> tuple[int, int]:
+            done = [await self._write_one(image, session) for image in unique.values()]
             return sum(each is not None for each in done), sum(each or 0 for each in done)
 
-        images, annotations = await self._turns.until_written(once)
-        self._outbox.wake()
+        images, annotations = await self._outbox.write(write)
         response.images += images
         response.annotations += annotations
         response.known += len(batch) - images

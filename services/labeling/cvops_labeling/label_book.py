@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from bson.binary import Binary
@@ -19,7 +20,6 @@ from cvops_labeling.metrics import CONFLICTS, LABELS
 from cvops_labeling.observation import LABELLED, SKIPPED
 from cvops_labeling.people import check_author
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import Turns
 from cvops_labeling.task_book import DONE, TaskBook
 from cvops_protos.v1.labeling_pb2 import Annotation, Author, Label
 
@@ -67,14 +67,12 @@ class LabelBook:
     """Every label."""
 
     def __init__(
-        self, mongo: MongoStore, outbox: Outbox, turns: Turns, tasks: TaskBook, projects: ProjectBook, names: ClassNames
+        self, mongo: MongoStore, outbox: Outbox, tasks: TaskBook, projects: ProjectBook, names: ClassNames
     ) -> None:
-        self._mongo = mongo
         self._labels = mongo.db["labels"]
         self._revisions = mongo.db["label_revisions"]
         self._frames = mongo.db["frames"]
         self._outbox = outbox
-        self._turns = turns
         self._tasks = tasks
         self._projects = projects
         self._names = names
@@ -105,17 +103,11 @@ class LabelBook:
         classes = await self.classes(task["project"])
         annotations = check_annotations(submission.annotations, task["width"], task["height"], classes)
 
-        async def once() -> Label:
-            async with self._mongo.transaction() as session:
-                return await self.write(submission, annotations, session)
-
         try:
-            label = await self._turns.until_written(once)
+            return await self._outbox.write(partial(self.write, submission, annotations))
         except Conflict:
             CONFLICTS.inc()
             raise
-        self._outbox.wake()
-        return label
 
     async def write(
         self, submission: Submission, annotations: Sequence[Annotation], session: AsyncClientSession

@@ -1,12 +1,13 @@
 """Projects: applied by people, kept with a revision, spread on the compacted topic."""
 
+from pymongo.asynchronous.client_session import AsyncClientSession
+
 from cvops_common.errors import BadArgument
 from cvops_common.mongo import Document, MongoStore, mongo_errors
 from cvops_common.outbox import Outbox
 from cvops_common.projects import DEFAULT_PROJECT, changes, check, with_defaults
 from cvops_common.telemetry import logger
 from cvops_labeling.documents import now
-from cvops_labeling.retry import Turns
 from cvops_protos.v1.project_pb2 import Project
 
 log = logger(__name__)
@@ -15,12 +16,10 @@ log = logger(__name__)
 class ProjectBook:
     """What every team wants of its fleet."""
 
-    def __init__(self, mongo: MongoStore, outbox: Outbox, turns: Turns) -> None:
-        self._mongo = mongo
+    def __init__(self, mongo: MongoStore, outbox: Outbox) -> None:
         self._projects = mongo.db["projects"]
         self._labels = mongo.db["labels"]
         self._outbox = outbox
-        self._turns = turns
 
     async def get(self, project: str) -> Project:
         """A project with defaults filled in; one that nobody applied is all defaults."""
@@ -44,15 +43,9 @@ class ProjectBook:
         """
         check(wanted)
 
-        async def once() -> tuple[Project, list[str]]:
-            return await self._apply(wanted, dry_run)
-
-        return await self._turns.until_written(once)
-
-    async def _apply(self, wanted: Project, dry_run: bool) -> tuple[Project, list[str]]:
-        new = Project()
-        new.CopyFrom(wanted)
-        async with self._mongo.transaction() as session:
+        async def write(session: AsyncClientSession) -> tuple[Project, list[str]]:
+            new = Project()
+            new.CopyFrom(wanted)
             document = await self._projects.find_one({"_id": new.project}, session=session)
             old = None if document is None else Project.FromString(document["body"])
             different = changes(old, new)
@@ -67,9 +60,12 @@ class ProjectBook:
             update: Document = {"body": new.SerializeToString(), "revision": new.revision}
             await self._projects.replace_one({"_id": new.project}, update, upsert=True, session=session)
             await self._outbox.add(new, key=new.project, session=session)
-        self._outbox.wake()
-        log.info("project applied", project=new.project, revision=new.revision, changes=different)
-        return new, different
+            return new, different
+
+        applied, different = await self._outbox.write(write)
+        if different and not dry_run:
+            log.info("project applied", project=applied.project, revision=applied.revision, changes=different)
+        return applied, different
 
     async def _check_classes(self, new: Project) -> None:
         if not new.classes:

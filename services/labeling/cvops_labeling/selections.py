@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 from pymongo import UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import Conflict, NotFound
@@ -22,7 +24,6 @@ from cvops_labeling.metrics import PICKS
 from cvops_labeling.observation import KEPT, PICKED, SEEN
 from cvops_labeling.pool import Candidate
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.retry import Turns
 from cvops_labeling.selection import GAP_S, Budget, Choice, Picked, choose
 from cvops_labeling.sketch import read_sketch
 from cvops_labeling.task_book import TRAIN, TaskBook, task_document
@@ -67,18 +68,15 @@ class Selections:
         self,
         mongo: MongoStore,
         outbox: Outbox,
-        turns: Turns,
         catalog: Catalog,
         assets: Assets,
         tasks: TaskBook,
         projects: ProjectBook,
         exemplars: Exemplars,
     ) -> None:
-        self._mongo = mongo
         self._selections = mongo.db["selections"]
         self._frames = mongo.db["frames"]
         self._outbox = outbox
-        self._turns = turns
         self._catalog = catalog
         self._assets = assets
         self._tasks = tasks
@@ -171,17 +169,12 @@ class Selections:
         return await self._write_once(selection, tasks)
 
     async def _write_once(self, selection: Selection, tasks: Sequence[Document]) -> Selection:
-        async def once() -> Selection:
-            try:
-                await self._insert(selection, tasks)
-            except DuplicateKeyError:
-                if (made := await self._made(selection.selection_id)) is None:
-                    raise
-                return made
-            return selection
-
-        written = await self._turns.until_written(once)
-        self._outbox.wake()
+        try:
+            await self._outbox.write(partial(self._insert, selection, tasks))
+        except DuplicateKeyError:
+            if (made := await self._made(selection.selection_id)) is None:
+                raise
+            return made
         for pick in selection.picks:
             PICKS.labels(selection.purpose, pick.reason).inc()
         log.info(
@@ -192,25 +185,24 @@ class Selections:
             frames=len(selection.picks),
             candidates=selection.candidates,
         )
-        return written
+        return selection
 
-    async def _insert(self, selection: Selection, tasks: Sequence[Document]) -> None:
+    async def _insert(self, selection: Selection, tasks: Sequence[Document], session: AsyncClientSession) -> None:
         sha256 = {task["frame_id"]: task["asset_sha256"] for task in tasks}
-        async with self._mongo.transaction() as session:
-            document = {"_id": selection.selection_id, "body": selection.SerializeToString()}
-            await self._selections.insert_one(document, session=session)
-            await self._tasks.add(tasks, session)
-            writes = [
-                UpdateOne(
-                    {"_id": frame_id, "status": {"$in": [SEEN, KEPT]}},
-                    {"$set": {"status": PICKED, "asset_sha256": digest}, "$unset": {"expires_at": ""}},
-                )
-                for frame_id, digest in sha256.items()
-            ]
-            await self._frames.bulk_write(writes, ordered=False, session=session)
-            await self._outbox.add(
-                selection, key=selection.selection_id, session=session, correlation_id=selection.episode_id
+        document = {"_id": selection.selection_id, "body": selection.SerializeToString()}
+        await self._selections.insert_one(document, session=session)
+        await self._tasks.add(tasks, session)
+        writes = [
+            UpdateOne(
+                {"_id": frame_id, "status": {"$in": [SEEN, KEPT]}},
+                {"$set": {"status": PICKED, "asset_sha256": digest}, "$unset": {"expires_at": ""}},
             )
+            for frame_id, digest in sha256.items()
+        ]
+        await self._frames.bulk_write(writes, ordered=False, session=session)
+        await self._outbox.add(
+            selection, key=selection.selection_id, session=session, correlation_id=selection.episode_id
+        )
 
     async def _choose(self, wish: Wish, frames: Sequence[Document]) -> Choice:
         policy = (await self._projects.get(wish.project)).edge_cases

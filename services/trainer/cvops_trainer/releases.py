@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from pymongo.asynchronous.client_session import AsyncClientSession
+
 from cvops_common.errors import BadArgument, NotFound
 from cvops_common.ids import check_name
 from cvops_common.mongo import Document, MongoStore, mongo_errors
@@ -50,8 +52,8 @@ class Releases:
     """The slots of all projects and the history of each."""
 
     def __init__(self, mongo: MongoStore, outbox: Outbox, registry: Registry) -> None:
-        self._mongo = mongo
         self._slots = mongo.db["slots"]
+        self._log = mongo.db["release_log"]
         self._outbox = outbox
         self._registry = registry
 
@@ -94,7 +96,7 @@ class Releases:
             correlation_id: the episode it belongs to.
         """
         with mongo_errors():
-            done = await self._mongo.db["release_log"].find_one({"_id": release_id})
+            done = await self._log.find_one({"_id": release_id})
         if done is not None:
             return ModelReleased.FromString(done["now"])
         return await self._put(released, release_id, correlation_id)
@@ -102,7 +104,7 @@ class Releases:
     async def log(self, project: str, before: datetime) -> list[ModelReleased]:
         """Every release of a project up to a time, oldest first."""
         with mongo_errors():
-            found = await self._mongo.db["release_log"].find().to_list()
+            found = await self._log.find().to_list()
         releases = [ModelReleased.FromString(document["now"]) for document in found]
         mine = [each for each in releases if each.project == project and each.released_at.ToDatetime(UTC) <= before]
         return sorted(mine, key=lambda each: each.released_at.ToNanoseconds())
@@ -145,7 +147,8 @@ class Releases:
         released.release_id = release_id or uuid4().hex
         released.released_at.FromDatetime(datetime.now(UTC))
         withdrawn = released.stage == ModelReleased.STAGE_WITHDRAWN
-        async with self._mongo.transaction() as session:
+
+        async def write(session: AsyncClientSession) -> None:
             before: Mapping[str, bytes] | None = await self._slots.find_one({"_id": key}, session=session)
             if not withdrawn:
                 _remember_previous(released, before)
@@ -154,13 +157,12 @@ class Releases:
                 await self._slots.delete_one({"_id": key}, session=session)
             else:
                 await self._slots.replace_one({"_id": key}, change, upsert=True, session=session)
-            await self._mongo.db["release_log"].insert_one(
-                {"_id": released.release_id, "slot": key} | change, session=session
-            )
+            await self._log.insert_one({"_id": released.release_id, "slot": key} | change, session=session)
             await self._outbox.add(released, key=key, session=session, correlation_id=correlation_id)
             if withdrawn:
                 await self._outbox.add(released, key=key, session=session, tombstone=True)
-        self._outbox.wake()
+
+        await self._outbox.write(write)
         log.info(
             "model released",
             model=f"{released.model.name}:{released.model.version}",

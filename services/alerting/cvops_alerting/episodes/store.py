@@ -23,7 +23,6 @@ class EpisodeStore:
     """Every episode, and the hand brake of every project."""
 
     def __init__(self, mongo: MongoStore, outbox: Outbox) -> None:
-        self._mongo = mongo
         self._episodes = mongo.db["episodes"]
         self._loops = mongo.db["loops"]
         self._outbox = outbox
@@ -41,13 +40,16 @@ class EpisodeStore:
         """Adds a new episode; False when it exists already."""
         episode.revision = 1
         _touch(episode)
+        document = {"_id": episode.episode_id} | _document(episode)
+
+        async def insert(session: AsyncClientSession) -> None:
+            await self._episodes.insert_one(document, session=session)
+            await self._tell(episode, session)
+
         try:
-            async with self._mongo.transaction() as session:
-                await self._episodes.insert_one({"_id": episode.episode_id} | _document(episode), session=session)
-                await self._tell(episode, session)
+            await self._outbox.write(insert)
         except DuplicateKeyError:
             return False
-        self._outbox.wake()
         return True
 
     async def change(self, episode_id: str, change: Change, *, label: str = "") -> Episode | None:
@@ -60,7 +62,8 @@ class EpisodeStore:
         """
         if not episode_id:
             return None
-        async with self._mongo.transaction() as session:
+
+        async def write(session: AsyncClientSession) -> Episode | None:
             found = await self._episodes.find_one({"_id": episode_id}, session=session)
             if found is None or (label and label in found["label_ids"]):
                 return None
@@ -74,8 +77,9 @@ class EpisodeStore:
                 update["$push"] = {"label_ids": {"$each": [label], "$slice": -_LABELS_KEPT}}
             await self._episodes.update_one({"_id": episode_id}, update, session=session)
             await self._tell(episode, session)
-        self._outbox.wake()
-        return episode
+            return episode
+
+        return await self._outbox.write(write)
 
     async def get(self, episode_id: str) -> Episode:
         """An episode by its id, or by the beginning of it.
@@ -117,11 +121,13 @@ class EpisodeStore:
     async def set_paused(self, project: str, paused: bool, by: str) -> None:
         """Pulls or releases the hand brake and tells everybody."""
         status = LoopStatus(project=project, paused=paused, by=by)
-        async with self._mongo.transaction() as session:
+
+        async def write(session: AsyncClientSession) -> None:
             document = {"_id": project, "paused": paused, "by": by}
             await self._loops.replace_one({"_id": project}, document, upsert=True, session=session)
             await self._outbox.add(status, key=project, session=session)
-        self._outbox.wake()
+
+        await self._outbox.write(write)
 
     async def _find(self, query: Document, limit: int) -> list[Episode]:
         with mongo_errors():

@@ -14,8 +14,7 @@ from cvops_alerting.incidents.book import Book
 from cvops_alerting.incidents.grouping import Rules
 from cvops_alerting.incidents.store import IncidentStore
 from cvops_alerting.metrics import ALARMS, INCIDENTS
-from cvops_common.errors import CvopsError, Unavailable
-from cvops_common.mongo import MongoStore
+from cvops_common.errors import CvopsError
 from cvops_common.outbox import Outbox
 from cvops_common.projects import DEFAULT_PROJECT
 from cvops_common.records import Record
@@ -30,7 +29,6 @@ Change = Callable[[Book, datetime], None]
 _LOOK_EVERY_S = 0.5
 _REGROUP_EVERY_S = 10.0
 _STOP_S = 5.0
-_TRIES = 10
 
 
 class Deliverer(Protocol):
@@ -46,11 +44,8 @@ class Deliverer(Protocol):
 class Incidents:
     """The incidents of all projects."""
 
-    def __init__(
-        self, mongo: MongoStore, store: IncidentStore, outbox: Outbox, fleet: Fleet, deliverer: Deliverer
-    ) -> None:
+    def __init__(self, store: IncidentStore, outbox: Outbox, fleet: Fleet, deliverer: Deliverer) -> None:
         """Nothing is opened yet; enter it after the outbox."""
-        self._mongo = mongo
         self._store = store
         self._outbox = outbox
         self._fleet = fleet
@@ -173,25 +168,20 @@ class Incidents:
             if name in book.incidents:
                 change(book, name, now)
 
-        for attempt in range(_TRIES):
-            try:
-                await self._change(found.project, apply)
-                break
-            except Unavailable:
-                if attempt == _TRIES - 1:
-                    raise
-                await asyncio.sleep(0.05 * 2**attempt)
+        await self._change(found.project, apply)
         return await self._store.get(name)
 
     async def _change(self, project: str, change: Change, alarm_ids: Iterable[str] = ()) -> None:
         """Changes a project; its incidents, their events and the messages about them are written together."""
         now, declared = _now(), self._fleet.project(project)
         measure = "accuracy" if declared.task == "classify" else "precision"
-        book = Book(project, measure, self._fleet.attributes(project))
         rules = Rules(declared.alerts.group_s, frozenset(f"camera.{each}" for each in declared.loop.excluded_faults))
-        async with self._mongo.transaction() as session:
-            await self._store.fill(book, alarm_ids, now, session)
-            before = {name: incident.state for name, incident in book.incidents.items()}
+        alarms = tuple(alarm_ids)
+
+        async def write(session: AsyncClientSession) -> tuple[list[Incident], dict[str, int]]:
+            book = Book(project, measure, self._fleet.attributes(project))
+            await self._store.fill(book, alarms, now, session)
+            before: dict[str, int] = {name: incident.state for name, incident in book.incidents.items()}
             change(book, now)
             book.settle(rules, declared.alerts.pending_s, now)
             changed = [book.incidents[name] for name in sorted(book.changed_incidents)]
@@ -204,8 +194,10 @@ class Incidents:
                     incident, key=incident.incident_id, session=session, correlation_id=incident.episode_id
                 )
                 await self._deliverer.plan(incident, declared, now, session)
+            return changed, before
+
+        changed, before = await self._outbox.write(write)
         if changed:
-            self._outbox.wake()
             self._deliverer.wake()
         for incident in changed:
             _note(incident, before.get(incident.incident_id))

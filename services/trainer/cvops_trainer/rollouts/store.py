@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from bson.binary import Binary
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import NotFound
@@ -19,7 +20,6 @@ class RolloutStore:
     """Every rollout with the evidence of its stage."""
 
     def __init__(self, mongo: MongoStore, outbox: Outbox) -> None:
-        self._mongo = mongo
         self._rollouts = mongo.db["rollouts"]
         self._outbox = outbox
 
@@ -39,26 +39,27 @@ class RolloutStore:
             "project": rollout.project,
             "created_at": rollout.created_at.ToDatetime(UTC),
         } | _changing(rollout, {})
+
+        async def insert(session: AsyncClientSession) -> None:
+            await self._rollouts.insert_one(document, session=session)
+            await self._tell(rollout, session)
+
         try:
-            async with self._mongo.transaction() as session:
-                await self._rollouts.insert_one(document, session=session)
-                await self._outbox.add(
-                    rollout, key=rollout.rollout_id, session=session, correlation_id=rollout.episode_id
-                )
+            await self._outbox.write(insert)
         except DuplicateKeyError:
             return False
-        self._outbox.wake()
         return True
 
     async def save(self, rollout: Rollout, stage: Mapping[str, Any]) -> None:
         """Writes a rollout as it stands and publishes it; `stage` is the evidence, as plain values."""
         rollout.revision += 1
-        async with self._mongo.transaction() as session:
-            await self._rollouts.update_one(
-                {"_id": rollout.rollout_id}, {"$set": _changing(rollout, stage)}, session=session
-            )
-            await self._outbox.add(rollout, key=rollout.rollout_id, session=session, correlation_id=rollout.episode_id)
-        self._outbox.wake()
+        change = {"$set": _changing(rollout, stage)}
+
+        async def update(session: AsyncClientSession) -> None:
+            await self._rollouts.update_one({"_id": rollout.rollout_id}, change, session=session)
+            await self._tell(rollout, session)
+
+        await self._outbox.write(update)
 
     async def open(self) -> list[tuple[Rollout, Mapping[str, Any]]]:
         """Rollouts that have not ended, oldest first, each with its evidence."""
@@ -86,6 +87,9 @@ class RolloutStore:
             query = {"project": project} if project else {}
             found = await self._rollouts.find(query).sort("created_at", -1).limit(limit).to_list()
         return [Rollout.FromString(document["rollout"]) for document in found]
+
+    async def _tell(self, rollout: Rollout, session: AsyncClientSession) -> None:
+        await self._outbox.add(rollout, key=rollout.rollout_id, session=session, correlation_id=rollout.episode_id)
 
 
 def _changing(rollout: Rollout, stage: Mapping[str, Any]) -> Document:

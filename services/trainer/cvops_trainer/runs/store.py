@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from bson.binary import Binary
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import BadArgument, NotFound
@@ -20,7 +21,6 @@ class RunStore:
     """Every run, and every dataset that was released."""
 
     def __init__(self, mongo: MongoStore, outbox: Outbox) -> None:
-        self._mongo = mongo
         self._runs = mongo.db["runs"]
         self._datasets = mongo.db["datasets"]
         self._outbox = outbox
@@ -48,18 +48,21 @@ class RunStore:
             "order": order,
             "run": Binary(run.SerializeToString()),
         }
+
+        async def insert(session: AsyncClientSession) -> None:
+            await self._runs.insert_one(document, session=session)
+            await self._outbox.add(run, key=run.run_id, session=session, correlation_id=run.episode_id)
+
         try:
-            async with self._mongo.transaction() as session:
-                await self._runs.insert_one(document, session=session)
-                await self._outbox.add(run, key=run.run_id, session=session, correlation_id=run.episode_id)
+            await self._outbox.write(insert)
         except DuplicateKeyError:
             return False
-        self._outbox.wake()
         return True
 
     async def change(self, run_id: str, change: Callable[[TrainingRun], bool]) -> TrainingRun | None:
         """Changes a run that has not ended, and publishes it; None when nothing changed."""
-        async with self._mongo.transaction() as session:
+
+        async def write(session: AsyncClientSession) -> TrainingRun | None:
             found = await self._runs.find_one({"_id": run_id}, session=session)
             if found is None:
                 raise NotFound(f"there is no run {run_id!r}: see `cvops runs list`")
@@ -74,8 +77,9 @@ class RunStore:
             }
             await self._runs.update_one({"_id": run_id}, {"$set": update}, session=session)
             await self._outbox.add(run, key=run_id, session=session, correlation_id=run.episode_id)
-        self._outbox.wake()
-        return run
+            return run
+
+        return await self._outbox.write(write)
 
     async def get(self, run_id: str) -> TrainingRun:
         """A run by its id, or by the beginning of it.

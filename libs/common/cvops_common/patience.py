@@ -1,6 +1,7 @@
-"""Waiting for an engine that is away for a moment."""
+"""Waiting for an engine that is away for a moment, or for another writer that was faster."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -30,5 +31,5 @@ async def patiently(attempt: Callable[[], Awaitable[T]], *, patience_s: float, w
                 raise
             if pause_s > _FIRST_PAUSE_S * 4:  # the first few are conflicts of transactions, which are no news
                 log.warning("engine is awaited", what=what, error=str(error))
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - two that collided come apart
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
