@@ -3,10 +3,8 @@
 A change of state and a closed minute are events that go through the outbox, in the transaction that notes them.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -14,9 +12,9 @@ from typing import Self
 import numpy as np
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from cvops_common.errors import Unavailable
 from cvops_common.mongo import Document, MongoStore, mongo_errors
 from cvops_common.outbox import Outbox
+from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
 from cvops_ingest import metrics
 from cvops_ingest.frame_store import entries_of, minute_at
@@ -62,28 +60,22 @@ class Presence:
         self._minutes = store.db["minutes"]
         self._pulses: dict[str, Pulse] = {}
         self._looked_for_minutes = datetime.min.replace(tzinfo=UTC)
-        self._changed = asyncio.Event()
-        self._stopping = False
-        self._task: asyncio.Task[None] | None = None
+        tick_s = min(_LONGEST_TICK_S, offline_after.total_seconds() / 4)
+        self._rounds = Rounds(self._tick_now, every_s=tick_s, what="status of cameras", stop_s=_PATIENCE_S)
 
     async def __aenter__(self) -> Self:
         with mongo_errors():
             async for document in self._status.find({"state": CameraStatus.STATE_ONLINE}):
                 self._pulses[document["_id"]] = Pulse(document["last_frame_at"], online=True)
-        self._task = asyncio.create_task(self._run())
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        # Asked first and cancelled later: libraries below have been seen to swallow a cancellation.
-        self._stopping = True
-        self._changed.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_PATIENCE_S)
-            self._task.cancel()
+        await self._rounds.__aexit__(None, None, None)
 
     def check(self) -> str | None:
         """None while cameras are watched, else a sentence; for readiness."""
-        return "cameras are not watched" if self._task is None or self._task.done() else None
+        return None if self._rounds.alive else "cameras are not watched"
 
     def heard(self, camera_id: str, received_at_ns: int, lateness_s: float | None) -> None:
         """A frame of the camera was answered; its lateness when it was stored."""
@@ -96,7 +88,7 @@ class Presence:
         if lateness_s is not None and len(samples) < _MAX_SAMPLES:
             samples.append(lateness_s)
         if not pulse.online:
-            self._changed.set()
+            self._rounds.wake()
 
     async def tick(self, now: datetime) -> None:
         """Publishes what has changed until `now`.
@@ -118,20 +110,8 @@ class Presence:
             await self._close_minutes(now)
             self._looked_for_minutes = now
 
-    async def _run(self) -> None:
-        tick_s = min(_LONGEST_TICK_S, self._offline_after.total_seconds() / 4)
-        while not self._stopping:
-            self._changed.clear()
-            try:
-                await self.tick(datetime.now(UTC))
-            except Unavailable as error:
-                log.warning("status of cameras waits", error=str(error))
-            except Exception:
-                log.exception("status of cameras failed")
-            if not self._stopping:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(tick_s):
-                        await self._changed.wait()
+    async def _tick_now(self) -> None:
+        await self.tick(datetime.now(UTC))
 
     # -- states ----------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,10 @@
 """Removes expired segments, by the hour in their name. Nothing outside of segments/ is ever touched."""
 
-import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from cvops_common.errors import Unavailable
 from cvops_common.objects import Objects
+from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
 from cvops_ingest import metrics, segments
 
@@ -21,20 +19,16 @@ class Sweeper:
     def __init__(self, objects: Objects, *, retention: timedelta, every_s: float) -> None:
         self._objects = objects
         self._retention = retention
-        self._every_s = every_s
         self._swept_to: datetime | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds(self._round, every_s=every_s, what="expired segments")
 
     async def __aenter__(self) -> Self:
         if self._retention > timedelta():
-            self._task = asyncio.create_task(self._run())
+            await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._rounds.__aexit__(None, None, None)
 
     async def sweep(self, now: datetime) -> int:
         """Removes what has expired at `now`; returns how many segments that were.
@@ -62,11 +56,6 @@ class Sweeper:
         hours = int((newest - last) / timedelta(hours=1)) + 2
         return [segments.folder(last + timedelta(hours=hour - 1)) for hour in range(hours)]
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                if swept := await self.sweep(datetime.now(UTC)):
-                    log.info("expired segments removed", segments=swept)
-            except Unavailable as error:
-                log.warning("sweep failed, will be tried again", error=str(error))
-            await asyncio.sleep(self._every_s)
+    async def _round(self) -> None:
+        if swept := await self.sweep(datetime.now(UTC)):
+            log.info("expired segments removed", segments=swept)

@@ -10,6 +10,7 @@ from cvops_common.mongo import connect
 from cvops_common.objects import Objects
 from cvops_common.outbox import Outbox
 from cvops_common.records import Record
+from cvops_common.rounds import Rounds
 from cvops_common.topics import DRIFT_EVENTS, EPISODES, MODEL_RELEASED, PREDICTIONS, ROLLOUTS
 from cvops_labeling.assets import Assets
 from cvops_labeling.audits import Audits
@@ -20,8 +21,8 @@ from cvops_labeling.episode_steps import EpisodeSteps
 from cvops_labeling.exemplars import Exemplars
 from cvops_labeling.imports import Imports
 from cvops_labeling.label_book import LabelBook
+from cvops_labeling.metrics import OPEN_TASKS
 from cvops_labeling.project_book import ProjectBook
-from cvops_labeling.rounds import Rounds
 from cvops_labeling.search import Search
 from cvops_labeling.selections import Selections
 from cvops_labeling.service import Labeling
@@ -74,6 +75,12 @@ def build(settings: LabelingSettings) -> App:
     episodes = EpisodeSteps(mongo, selections, tasks, datasets, settings)
     audits = Audits(mongo, catalog, selections, tasks, labels, settings)
 
+    async def look() -> None:
+        """What happens by time. Several replicas may look: every step is made once, whoever makes it."""
+        await episodes.step()
+        await audits.step()
+        OPEN_TASKS.set(await tasks.pending())
+
     @bus.table(MODEL_RELEASED)
     async def on_model_released(records: Sequence[Record[ModelReleased]]) -> None:
         await names.on_released(records)
@@ -90,6 +97,6 @@ def build(settings: LabelingSettings) -> App:
         bus=bus,
         grpc=[GrpcService(add_LabelingServicer_to_server, LabelingServicer(labeling), _ROLES)],
         before=[mongo, catalog, tasks, labels, datasets],
-        after=[outbox, Rounds(episodes, audits, tasks, settings.look_every_s)],
+        after=[outbox, Rounds(look, every_s=settings.look_every_s, what="episodes and rollouts")],
         checks={"mongo": mongo.check},
     )

@@ -1,6 +1,5 @@
 """The loop: opens episodes for incidents, follows their events, ends them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,6 +9,7 @@ from cvops_alerting.episodes import policy, progress
 from cvops_alerting.episodes.store import EpisodeStore
 from cvops_common.errors import CvopsError
 from cvops_common.records import Record
+from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
 from cvops_protos.v1.alerting_pb2 import Episode, Incident, LoopStatus
 from cvops_protos.v1.labeling_pb2 import DatasetReleased, Label, Selection
@@ -19,7 +19,6 @@ from cvops_protos.v1.training_pb2 import Rollout, TrainingRun
 log = logger(__name__)
 
 _LOOK_EVERY_S = 1.0
-_STOP_S = 5.0
 
 
 class IncidentBook(Protocol):
@@ -54,21 +53,15 @@ class Episodes:
         self._store = store
         self._incidents = incidents
         self._project_of = project_of
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._rounds = Rounds(self._look_now, every_s=_LOOK_EVERY_S, what="the loop")
         self._held: set[str] = set()
 
     async def __aenter__(self) -> Self:
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._keep_looking())
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_STOP_S)
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=_STOP_S)
+        await self._rounds.__aexit__(None, None, None)
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -100,6 +93,9 @@ class Episodes:
         )
 
     # -- time --------------------------------------------------------------------------------------------------
+
+    async def _look_now(self) -> None:
+        await self.look(datetime.now(UTC))
 
     async def look(self, now: datetime) -> None:
         """Opens what may be opened, and moves on what has waited long enough."""
@@ -232,18 +228,6 @@ class Episodes:
             await self._incidents.resolve(
                 episode.incident_id, f"episode {episode.episode_id[:8]}", progress.summary(episode)
             )
-
-    async def _keep_looking(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.look(datetime.now(UTC))
-            except CvopsError as error:
-                log.warning("the loop waits", error=str(error))
-            except Exception:
-                log.exception("the loop could not look")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_S):
-                    await self._stopping.wait()
 
     # -- people ------------------------------------------------------------------------------------------------
 

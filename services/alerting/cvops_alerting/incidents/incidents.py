@@ -1,8 +1,6 @@
 """Incidents: what somebody must know, from the first alarm to the end."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
@@ -14,10 +12,10 @@ from cvops_alerting.incidents.book import Book
 from cvops_alerting.incidents.grouping import Rules
 from cvops_alerting.incidents.store import IncidentStore
 from cvops_alerting.metrics import ALARMS, INCIDENTS
-from cvops_common.errors import CvopsError
 from cvops_common.outbox import Outbox
 from cvops_common.projects import DEFAULT_PROJECT
 from cvops_common.records import Record
+from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
 from cvops_protos.v1.alerting_pb2 import Incident
 from cvops_protos.v1.drift_pb2 import DriftEvent
@@ -27,8 +25,7 @@ log = logger(__name__)
 
 Change = Callable[[Book, datetime], None]
 _LOOK_EVERY_S = 0.5
-_REGROUP_EVERY_S = 10.0
-_STOP_S = 5.0
+_REGROUP_EVERY = 20  # rounds
 
 
 class Deliverer(Protocol):
@@ -50,20 +47,15 @@ class Incidents:
         self._outbox = outbox
         self._fleet = fleet
         self._deliverer = deliverer
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._rounds = Rounds(self._round, every_s=_LOOK_EVERY_S, what="incidents")
+        self._made = 0
 
     async def __aenter__(self) -> Self:
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._keep_looking())
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_STOP_S)
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=_STOP_S)
+        await self._rounds.__aexit__(None, None, None)
 
     # -- events ------------------------------------------------------------------------------------------------
 
@@ -101,19 +93,10 @@ class Incidents:
         for project in {incident.project for incident in incidents}:
             await self._change(project, lambda _book, _now: None)
 
-    async def _keep_looking(self) -> None:
-        rounds = 0
-        while not self._stopping.is_set():
-            try:
-                await self.look(everything=rounds % int(_REGROUP_EVERY_S / _LOOK_EVERY_S) == 0)
-            except CvopsError as error:
-                log.debug("incidents wait", error=str(error))
-            except Exception:
-                log.exception("incidents could not be looked at")
-            rounds += 1
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_S):
-                    await self._stopping.wait()
+    async def _round(self) -> None:
+        everything = self._made % _REGROUP_EVERY == 0
+        self._made += 1
+        await self.look(everything=everything)
 
     # -- people and episodes -----------------------------------------------------------------------------------
 

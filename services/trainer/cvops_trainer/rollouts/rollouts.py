@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self
 
-from cvops_common.errors import BadArgument, Conflict, CvopsError
+from cvops_common.errors import BadArgument, Conflict
 from cvops_common.records import Record
+from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
 from cvops_protos.v1.labeling_pb2 import Label
 from cvops_protos.v1.prediction_pb2 import Prediction
@@ -27,7 +27,6 @@ log = logger(__name__)
 
 _LOOK_EVERY_S = 1.0
 _SAVE_EVERY_S = 5.0
-_STOP_S = 5.0
 _NEXT = {
     Rollout.STATE_SHADOW: Rollout.STATE_CANARY,
     Rollout.STATE_CANARY: Rollout.STATE_PROMOTED,
@@ -61,21 +60,16 @@ class Rollouts:
         self._fleet = fleet
         self._open: dict[str, _Open] = {}
         self._lock = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._rounds = Rounds(self._look_now, every_s=_LOOK_EVERY_S, what="rollouts")
 
     async def __aenter__(self) -> Self:
         for rollout, stage in await self._store.open():
             await self._watch(rollout, Stage.from_state(dict(stage)) if stage else Stage())
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._keep_looking())
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stopping.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_STOP_S)
-            self._task.cancel()
+        await self._rounds.__aexit__(None, None, None)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
@@ -252,17 +246,8 @@ class Rollouts:
         del rollout.evidence[:]
         rollout.evidence.extend([*earlier, *each.stage.messages(stage, threshold)])
 
-    async def _keep_looking(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await self.look(datetime.now(UTC))
-            except CvopsError as error:
-                log.warning("rollouts wait", error=str(error))
-            except Exception:
-                log.exception("rollouts could not be looked at")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_S):
-                    await self._stopping.wait()
+    async def _look_now(self) -> None:
+        await self.look(datetime.now(UTC))
 
     # -- people ------------------------------------------------------------------------------------------------
 
