@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Receiver:
     port: int = 0
     got: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]] | str] = field(default_factory=list)
+    asked_s: list[float] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -77,6 +79,7 @@ class Receiver:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:]
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head if line)}
             body = await reader.readexactly(int(headers["content-length"]))
+            self.asked_s.append(time.monotonic())
             answer = self.answers.pop(0) if self.answers else (200, {})
             if answer == "die":  # before it took anything
                 return

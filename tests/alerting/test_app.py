@@ -27,7 +27,7 @@ async def test_two_cameras_that_drift_together_are_one_incident_that_is_told_and
     settings: AlertingSettings, project: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("CVOPS_TEST_HOOK_KEY", "k")
-    receiver.answers = [(429, {"Retry-After": "1"}), (500, {}), "die"]
+    receiver.answers = [(429, {"Retry-After": "2"}), (500, {}), "die"]
     fleet = [
         Camera(camera_id=f"{project}-{number}", project=project, site="north" if number < 3 else "south")
         for number in range(1, 5)
@@ -42,6 +42,7 @@ async def test_two_cameras_that_drift_together_are_one_incident_that_is_told_and
         assert list(incident.shared) == ["site=north"]
 
         await wait_for(lambda: len(receiver.taken) == 1, "the message")
+        assert receiver.asked_s[1] - receiver.asked_s[0] >= 2
         _, body = receiver.got[0]
         assert body["incident"]["incident_id"] == incident.incident_id
         closing = [

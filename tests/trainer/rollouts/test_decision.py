@@ -58,6 +58,12 @@ class TestEveryStage:
     def test_one_that_does_not_answer_goes_back(self, state):
         assert decide(state, evidence(GOOD, unanswered=60), POLICY, 10).step is Step.BACK
 
+    def test_one_that_answers_nothing_at_all_goes_back_too(self, state):
+        assert decide(state, evidence(frames=0, unanswered=15), POLICY, 10).step is Step.WAIT
+        found = decide(state, evidence(frames=0, unanswered=25), POLICY, 10)
+        assert found.step is Step.BACK
+        assert "25 of 25 frames" in found.text
+
     def test_a_slow_one_goes_back(self, state):
         found = decide(state, evidence(GOOD, latency=2.5), POLICY, 10)
         assert found.step is Step.BACK

@@ -69,12 +69,24 @@ def test_a_skipped_label_tells_nothing():
     assert pairs.on_label(skipped) == []
 
 
-def test_frames_that_the_candidate_leaves_out_are_counted_after_ten_seconds():
+def test_frames_that_the_candidate_leaves_out_are_counted_after_ten_seconds_from_its_first_answer_on():
     pairs = Pairs("new", "old", CLASSES)
     for second in range(30):
         pairs.on_prediction(said(f"f{second}", "old", [BOX], at_s=1000 + second))
-    assert pairs.unanswered(int(1000e9)) == 19
-    assert pairs.unanswered(int(1010e9)) == 9
+    pairs.on_prediction(said("f5", "new", [BOX], at_s=1005))
+    assert pairs.unanswered(int(1000e9)) == 13
+    pairs.on_prediction(said("f0", "new", [BOX], at_s=1000))
+    assert pairs.unanswered(int(1000e9)) == 17
+
+
+def test_a_candidate_that_has_never_answered_has_thirty_seconds_to_load():
+    pairs = Pairs("new", "old", CLASSES)
+    for second in range(30):
+        pairs.on_prediction(said(f"f{second}", "old", [BOX], at_s=1000 + second))
+    assert pairs.unanswered(int(1000e9)) == 0
+    for second in range(30, 60):
+        pairs.on_prediction(said(f"f{second}", "old", [BOX], at_s=1000 + second))
+    assert pairs.unanswered(int(1000e9)) == 29
 
 
 def test_memory_is_bounded():

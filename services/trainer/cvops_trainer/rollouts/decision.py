@@ -19,6 +19,8 @@ WORSE_MARGIN = 0.02
 COLLAPSE_MARGIN = 1 / 3
 """With half of the champion's finds the shares are a third and two thirds: fewer is a collapse."""
 _FEW_LABELS = 8
+_FEW_FRAMES = 20
+_MOST_UNANSWERED = 0.2
 _TELLS_NOTHING = 1.0
 _PATIENCE = 3.0
 _CONFIRMING_LABELS = 12
@@ -48,7 +50,7 @@ class StageEvidence:
         labelled: F1 of labelled frames.
         finds: expected finds, as shares of their sum.
         frames: compared without labels.
-        unanswered: frames that the champion answered and the candidate did not within ten seconds.
+        unanswered: frames that the champion answered and the candidate did not; see `Pairs.unanswered`.
         latency_ratio: candidate's time for an image over the champion's, medians; 0: not known.
     """
 
@@ -96,9 +98,10 @@ def _bad(state: Rollout.State.ValueType, evidence: StageEvidence, policy: Projec
         return (
             f"its expected finds are {share:.0%} of the champion's over {means.frames} frames: it hardly sees anything"
         )
-    if evidence.frames >= 20 and evidence.unanswered > 0.2 * evidence.frames:
-        return f"it did not answer {evidence.unanswered} of {evidence.frames + evidence.unanswered} frames"
-    if evidence.frames >= 20 and evidence.latency_ratio > policy.most_latency_ratio:
+    asked = evidence.frames + evidence.unanswered
+    if asked >= _FEW_FRAMES and evidence.unanswered > _MOST_UNANSWERED * asked:
+        return f"it did not answer {evidence.unanswered} of {asked} frames"
+    if evidence.frames >= _FEW_FRAMES and evidence.latency_ratio > policy.most_latency_ratio:
         most = policy.most_latency_ratio
         return f"it takes {evidence.latency_ratio:.1f} times as long as the champion, at most {most:g}"
     return None

@@ -16,6 +16,8 @@ _LABELS = 1000
 _FINDS_FROM = 0.1
 _COUNTS_FROM = 0.3
 _LATE_NS = 10_000_000_000
+_LOADING_NS = 30_000_000_000
+"""A candidate that has not answered at all may still be on its way to the servers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +87,17 @@ class Pairs:
         return [] if frame is None else self._complete(label.frame_id, frame)
 
     def unanswered(self, since_ns: int) -> int:
-        """Frames captured since then that the champion answered, and the candidate not within ten seconds."""
+        """Frames captured since then that the champion answered, and the candidate not within ten seconds.
+
+        They count from the candidate's first answer on; when there is none, after thirty seconds.
+        """
+        frames = [frame for frame in self._frames.values() if frame.captured_ns >= since_ns]
+        first_ns = min((frame.captured_ns for frame in frames if self._candidate in frame.said), default=None)
+        until_ns = self._newest_ns - (_LOADING_NS if first_ns is None else _LATE_NS)
         return sum(
             self._champion in frame.said and self._candidate not in frame.said
-            for frame in self._frames.values()
-            if since_ns <= frame.captured_ns < self._newest_ns - _LATE_NS
+            for frame in frames
+            if (first_ns or since_ns) <= frame.captured_ns < until_ns
         )
 
     def _complete(self, frame_id: str, frame: _Frame) -> list[Pair]:
