@@ -86,16 +86,21 @@ async def test_images_are_given_as_stored_and_an_expired_one_is_named(labeling, 
     await until(labeling.frames, lambda found: len(found) == 20)
     asset = await labeling.call("GetAsset", pb.GetAssetRequest(frame_id=frames[0].frame_id))
     assert asset.image.startswith(b"\xff\xd8")
-    request = pb.SelectFramesRequest(project=project, budget_frames=4)
+    expiring = await seen.frames([f"{project}-2"], 20, segment="segments/b.seg")
+    request = pb.SelectFramesRequest(project=project, cameras=[f"{project}-1"], budget_frames=4)
     request.since.FromDatetime(BEGIN)
     selection = await labeling.call("SelectFrames", request)
-    await seen.objects.delete(["segments/a.seg"])
+    await seen.objects.delete(["segments/a.seg", "segments/b.seg"])
     picked = selection.picks[0]
     kept = await labeling.call("GetAsset", pb.GetAssetRequest(frame_id=picked.frame_id))
     assert kept.sha256 == picked.asset_sha256
     lost = next(each.frame_id for each in frames if each.frame_id not in {pick.frame_id for pick in selection.picks})
     code, said = await refusal(labeling.call("GetAsset", pb.GetAssetRequest(frame_id=lost)))
     assert (code, "has expired with its segment segments/a.seg" in said) == (grpc.StatusCode.NOT_FOUND, True)
+    # Of a camera of which nothing was chosen yet, so that no frame is too close to one of another side.
+    await labeling.feed(expiring)
+    await until(labeling.frames, lambda found: len(found) == 40)
+    request.cameras[:] = [f"{project}-2"]
     code, said = await refusal(labeling.call("SelectFrames", request))
     assert (code, "images of all chosen frames have expired" in said) == (grpc.StatusCode.NOT_FOUND, True)
     for wrong, expected in (

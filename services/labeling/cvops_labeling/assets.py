@@ -5,7 +5,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
-from cvops_common.errors import NotFound
+from cvops_common.errors import BadImage, NotFound
 from cvops_common.mongo import Document
 from cvops_common.objects import Objects
 from cvops_common.telemetry import logger
@@ -59,15 +59,24 @@ class Assets:
         return sha256
 
     async def get(self, sha256: str) -> bytes:
-        """An asset's bytes.
+        """An asset's bytes, as they were written.
 
         Raises:
             NotFound: there is none.
+            BadImage: it was changed in the store; nobody should label what it is now.
         """
         try:
-            return await self._objects.get(asset_uri(sha256))
+            image = await self._objects.get(asset_uri(sha256))
         except NotFound as error:
             raise NotFound(f"there is no asset {sha256}: see `cvops frames search` for those that are kept") from error
+        found = hashlib.sha256(image).hexdigest()
+        if found != sha256:
+            raise BadImage(
+                f"asset {sha256} is damaged: its {len(image)} bytes have sha256 {found}; restore "
+                f"{asset_uri(sha256)}, or skip its task",
+                reason="damaged",
+            )
+        return image
 
     async def of_frame(self, frame: Document) -> tuple[str, bytes]:
         """sha256 and bytes of a frame's image, kept or not.
