@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 from google.protobuf.json_format import MessageToDict
+from rich.markup import escape
 from rich.table import Table
 
 from cvops.cli.context import Context, command, page
@@ -110,24 +111,24 @@ def _show_list(found: list[Episode]) -> None:
             str(each.labels),
             f"{each.train_cpu_s:.0f}",
             each.model_after or "-",
-            each.text,
+            escape(each.text),
         )
     page().print(table)
 
 
 def _show(found: Episode) -> None:
     out = page()
-    out.print(f"[bold]{found.episode_id}[/]  {_state(found)}  {found.text}")
+    out.print(f"[bold]{found.episode_id}[/]  {_state(found)}  {escape(found.text)}")
     out.print(f"cameras: {', '.join(found.cameras)}")
     for line in found.left_out:
-        out.print(f"left out: {line}")
+        out.print(f"left out: {escape(line)}")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("at (UTC)", "after", "what", ""):
         table.add_column(title)
     begin = found.since.ToNanoseconds()
     for step in found.steps:
         after_s = (step.at.ToNanoseconds() - begin) / 1e9
-        table.add_row(step.at.ToDatetime().strftime("%H:%M:%S"), f"{after_s:+.0f} s", step.what, step.text)
+        table.add_row(step.at.ToDatetime().strftime("%H:%M:%S"), f"{after_s:+.0f} s", step.what, escape(step.text))
     out.print(table)
     told = ", ".join(f"{name.replace('_', ' ')} {value:.0f} s" for name, value in timings(found).items())
     out.print(f"{found.labels} labels, {found.train_cpu_s:.0f} CPU-s of training; from the change to: {told}")

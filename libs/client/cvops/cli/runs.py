@@ -110,7 +110,7 @@ def compare(context: Context, run_ids: tuple[str, ...]) -> None:
 
 @runs.command()
 @click.option("--project", default="", help="Only of this project.")
-@click.option("--metric", default="test.map50", show_default=True, help="What is compared; see `cvops runs show`.")
+@click.option("--metric", default="new.map50", show_default=True, help="What is compared; see `cvops runs show`.")
 @click.option("--dataset", default="", help="Only on NAME or NAME:VERSION; other test sets do not compare.")
 @click.option("--least", is_flag=True, help="The smallest value is the best.")
 @command
@@ -121,7 +121,9 @@ def best(context: Context, project: str, metric: str, dataset: str, least: bool)
     if dataset:
         found = [each for each in found if dataset in (each.dataset, each.dataset.partition(":")[0])]
     if not found:
-        raise click.ClickException(f"no run has the metric {metric!r}: see `cvops runs show ID` for those it has")
+        raise click.ClickException(
+            f"no run has the metric {metric!r}: see `cvops runs show ID` for those that one has, e.g. new.map50"
+        )
     sign = -1 if least else 1
     chosen = max(found, key=lambda run: sign * run.metrics[metric])
     context.answer(_plain(chosen), lambda: _show(chosen))
@@ -134,7 +136,12 @@ def cancel(context: Context, run_id: str) -> None:
     """Stop a run; nothing is registered."""
     with context.client() as client:
         found = client.training.cancel(run_id)
-    context.answer(_plain(found), lambda: page().print(f"{found.run_id[:8]} is asked to stop"))
+    context.answer(_plain(found), lambda: page().print(_asked(found)))
+
+
+def _asked(run: TrainingRun) -> str:
+    ended = run.state in _ENDED
+    return f"{run.run_id[:8]} {f'has ended: {_state(run)}' if ended else 'is asked to stop'}"
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -166,7 +173,7 @@ def _base(run: TrainingRun) -> str:
 
 
 def _map50(run: TrainingRun) -> str:
-    known = [name for name in ("test.map50", "clean.map50", "new.map50") if name in run.metrics]
+    known = [name for name in ("clean.map50", "new.map50") if name in run.metrics]
     return ", ".join(
         f"{name.partition('.')[0]} {run.base_metrics.get(name, float('nan')):.2f} -> {run.metrics[name]:.2f}"
         if name in run.base_metrics
@@ -259,7 +266,8 @@ def _compare(found: list[TrainingRun]) -> None:
             rows[name] = values
     for name in sorted({name for run in found for name in run.metrics}):
         numbers = [run.metrics.get(name) for run in found]
-        top = max(number for number in numbers if number is not None)
+        best_of = min if name.endswith("_ms") else max
+        top = best_of(number for number in numbers if number is not None)
         rows[name] = [
             "-" if number is None else f"[bold]{number:.4f}[/]" if number == top else f"{number:.4f}"
             for number in numbers
