@@ -87,3 +87,11 @@ def objects_url(tmp_path: Path) -> str:
     folder = tmp_path / "objects"
     folder.mkdir()
     return folder.as_uri()
+
+
+@pytest.fixture(scope="session")
+def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundle of a small detector that was trained on `tests.small_detectors.draw`, once for the run."""
+    from tests.small_detectors import train_tiny
+
+    return train_tiny(tmp_path_factory.mktemp("tiny"))

@@ -114,6 +114,7 @@ def train_candidate(
     data: Data,
     folder: Path,
     *,
+    save_every_s: float = 5.0,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_judging: Callable[[], None] = lambda: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -124,6 +125,7 @@ def train_candidate(
         order: what is asked for.
         data: labelled examples.
         folder: for the checkpoint and the bundle; the same one after an interruption.
+        save_every_s: seconds between two checkpoints.
         on_progress: called after each step.
         on_judging: called when the training is over.
         should_stop: asked after each step.
@@ -144,6 +146,7 @@ def train_candidate(
         classes=len(order.classes),
         base=weights,
         checkpoint_file=folder / CHECKPOINT,
+        save_every_s=save_every_s,
         on_progress=on_progress,
         should_stop=should_stop,
     )
@@ -216,8 +219,9 @@ def _judged(bundle: Bundle, data: Data, classes: Sequence[str], latency_ms: floa
         found = predict(forward, examples, detection)[0]
         return evaluate(examples, [_renamed(one, bundle.spec.classes, classes) for one in found], classes)
 
-    names = sorted({name for example in data.clean_test for name in example.slices})
-    slices = {name: on([example for example in data.clean_test if name in example.slices]) for name in names}
+    held_out = [*data.clean_test, *data.new_test]
+    names = sorted({name for example in held_out for name in example.slices})
+    slices = {name: on([example for example in held_out if name in example.slices]) for name in names}
     return Judged(
         on(data.new_test), on(data.clean_test), {name: each for name, each in slices.items() if each}, latency_ms
     )

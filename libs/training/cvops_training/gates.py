@@ -50,7 +50,10 @@ class Judged:
 
 
 def judge(candidate: Judged, champion: Judged, limits: Limits) -> tuple[Gate, ...]:
-    """Every gate with its number and limit. Small sets decide by their mean and say how sure they are."""
+    """Every gate with its number and limit. Small sets decide by their mean and say how sure they are.
+
+    Classes are compared on what was known; when nothing was, on the new labels.
+    """
     gates: list[Gate] = []
     if candidate.new is not None and champion.new is not None:
         gates += _of_new(candidate.new, champion.new, limits)
@@ -59,14 +62,17 @@ def judge(candidate: Judged, champion: Judged, limits: Limits) -> tuple[Gate, ..
         gates.append(
             Gate(
                 "clean",
-                bool(loss <= limits.most_clean_loss),
-                loss,
+                not loss > limits.most_clean_loss,
+                _finite(loss),
                 limits.most_clean_loss,
                 f"mAP50 on what was known {champion.clean.map50:.3f} -> {candidate.clean.map50:.3f} "
                 f"({candidate.clean.images} images)",
             )
         )
-        gates += _of_classes(candidate.clean, champion.clean, limits)
+    known = [(candidate.clean, champion.clean), (candidate.new, champion.new)]
+    gates += next(
+        (_of_classes(one, other, limits) for one, other in known if one is not None and other is not None), []
+    )
     for name in sorted(candidate.slices.keys() & champion.slices.keys()):
         loss = champion.slices[name].map50 - candidate.slices[name].map50
         text = f"mAP50 on slice {name} {champion.slices[name].map50:.3f} -> {candidate.slices[name].map50:.3f}"

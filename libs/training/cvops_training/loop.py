@@ -17,7 +17,6 @@ from cvops_training.examples import Example
 from cvops_training.params import LoopParams
 from cvops_training.recipe import Recipe
 
-_SAVE_EVERY_S = 5.0
 _FLOOR = 1e-5
 _GROUPS = ("backbone", "neck", "head")
 _FIRST = {"none": 0, "neck": 1, "head": 2}
@@ -70,6 +69,7 @@ def train(
     classes: int,
     base: Mapping[str, torch.Tensor] | None,
     checkpoint_file: Path | None = None,
+    save_every_s: float = 5.0,
     on_progress: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
@@ -82,8 +82,9 @@ def train(
         replay: examples that must not be forgotten; may be none.
         classes: how many.
         base: weights to begin from; None: from nothing.
-        checkpoint_file: where the state is kept every five seconds; None: nowhere.
-        on_progress: called after each step.
+        checkpoint_file: where the state is kept; None: nowhere.
+        save_every_s: seconds between two checkpoints.
+        on_progress: called after each step, and at once for those before an interruption.
         should_stop: asked after each step.
 
     Raises:
@@ -100,13 +101,15 @@ def train(
     saved = checkpoint.load(checkpoint_file) if checkpoint_file else None
     if saved is not None:
         run.restore(saved)
+        for progress in run.before():
+            on_progress(progress)
     saved_at_s = time.monotonic()
     for indices in _batches(len(new), len(replay), params, run.step):
         examples = [new[at] if at < len(new) else replay[at - len(new)] for at in indices]
         progress = run.take(examples, classes)
         on_progress(progress)
         stop = should_stop()
-        if checkpoint_file and (stop or time.monotonic() - saved_at_s > _SAVE_EVERY_S):
+        if checkpoint_file and (stop or time.monotonic() - saved_at_s > save_every_s):
             checkpoint.save(checkpoint_file, run.state())
             saved_at_s = time.monotonic()
         if stop:
@@ -150,7 +153,7 @@ class _Run:
         for module in self.model.modules() if self._params.freeze_norm else _within(self._frozen):
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-        rate = self._rate()
+        rate = self._rate(self.step)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         random = np.random.default_rng((self._params.seed, self.step))
@@ -203,8 +206,13 @@ class _Run:
         self._average = state["average"]
         self.step, self.losses, self._cpu_before_s = state["step"], list(state["losses"]), state["cpu_s"]
 
-    def _rate(self) -> float:
-        done, warm = self.step / self._params.steps, self._params.warm_up
+    def before(self) -> Iterator[Progress]:
+        """The steps that are done."""
+        for done, loss in enumerate(self.losses):
+            yield Progress(done + 1, self._params.steps, loss, self._rate(done), self.cpu_s)
+
+    def _rate(self, done_steps: int) -> float:
+        done, warm = done_steps / self._params.steps, self._params.warm_up
         falling = 0.5 * (1 + math.cos(math.pi * (done - warm) / max(1 - warm, 1e-9)))
         height = done / warm if done < warm else falling
         return self._params.learning_rate * height + _FLOOR
