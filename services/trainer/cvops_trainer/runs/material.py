@@ -37,10 +37,13 @@ class Material:
     corrupt: tuple[str, ...]
 
 
-async def material_of(objects: Objects, dataset: Dataset, episode_id: str, to: InputSpec) -> Material:
+async def material_of(
+    objects: Objects, dataset: Dataset, episode_id: str, to: InputSpec, old: Dataset | None = None
+) -> Material:
     """Reads every labelled image of a dataset.
 
-    New are the labels of the episode (of none: all), the others are replayed; images held out judge.
+    New are the labels of the episode (of none: all), the others are replayed; images held out judge. `old` is another
+    dataset, whose images are replayed and judge what was known; images that both have count once.
 
     Raises:
         TrainingFailed: too few labels are held out, or more than 5 % of the images are corrupt.
@@ -51,16 +54,19 @@ async def material_of(objects: Objects, dataset: Dataset, episode_id: str, to: I
     corrupt: list[str] = []
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(label: LabelledImage) -> tuple[str, Example | str]:
+    async def read(label: LabelledImage, new: bool) -> tuple[str, Example | str]:
         async with gate:
             try:
                 data = await objects.get(label.asset_uri)
-                return _set_of(label, episode_id), await asyncio.to_thread(_example, data, label, classes, to)
+                return _set_of(label, new), await asyncio.to_thread(_example, data, label, classes, to)
             except (BadImage, NotFound) as error:
                 return "", f"{label.frame_id}: {error}"
 
-    used = [label for label in dataset.images if label.purpose != "audit"]
-    for name, found in await asyncio.gather(*(read(label) for label in used)):
+    used = [(label, not episode_id or label.episode_id == episode_id) for label in dataset.images]
+    known = {label.asset_sha256 for label in dataset.images}
+    used += [(label, False) for label in old.images if label.asset_sha256 not in known] if old is not None else []
+    used = [(label, new) for label, new in used if label.purpose != "audit"]
+    for name, found in await asyncio.gather(*(read(label, new) for label, new in used)):
         if isinstance(found, str):
             corrupt.append(found)
         else:
@@ -78,8 +84,7 @@ async def material_of(objects: Objects, dataset: Dataset, episode_id: str, to: I
     return Material(Data(*(sets[name] for name in names)), classes, tuple(corrupt))
 
 
-def _set_of(label: LabelledImage, episode_id: str) -> str:
-    new = not episode_id or label.episode_id == episode_id
+def _set_of(label: LabelledImage, new: bool) -> str:
     held_out = label.split != "train"
     return {(True, False): "new", (True, True): "new_test", (False, False): "replay", (False, True): "clean_test"}[
         new, held_out

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 ORDER, STATE, STOP, LOG = "order.json", "state.json", "stop", "log.txt"
+UNWRITABLE = 74
+"""Exit code of a process that could not even write its state (EX_IOERR)."""
+UNWRITABLE_TEXT = "the scratch folder cannot be written: {}; free space or move scratch_dir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,9 @@ class RunOrder:
         base: "name:version" of it.
         limits: of the gates, by name.
         objects: URL of the object store.
+        replay_uri: where the manifest of the dataset lies that old images are taken from as well; empty: nowhere,
+        replay_sha256: and the manifest's hash.
+        save_every_s: seconds between two checkpoints.
         parent_pid: the process that must live.
     """
 
@@ -46,6 +52,9 @@ class RunOrder:
     base: str
     limits: Mapping[str, float]
     objects: str
+    replay_uri: str = ""
+    replay_sha256: str = ""
+    save_every_s: float = 5.0
     parent_pid: int = 0
 
 
@@ -109,7 +118,7 @@ def read_state(folder: Path) -> RunState | None:
     """How far the process is; None before it has said anything."""
     try:
         found: dict[str, Any] = json.loads((folder / STATE).read_text())
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     found["losses"] = tuple((int(step), float(loss)) for step, loss in found["losses"])
     found["gates"] = tuple(tuple(gate) for gate in found["gates"])

@@ -18,7 +18,16 @@ from cvops_common.errors import CvopsError
 from cvops_common.objects import Objects
 from cvops_datasets.release import read_release
 from cvops_trainer.runs.material import Material, material_of
-from cvops_trainer.runs.order import STATE, STOP, RunOrder, RunState, read_order, write_json
+from cvops_trainer.runs.order import (
+    STATE,
+    STOP,
+    UNWRITABLE,
+    UNWRITABLE_TEXT,
+    RunOrder,
+    RunState,
+    read_order,
+    write_json,
+)
 from cvops_training.fit import Candidate, Order, train_candidate
 from cvops_training.gates import Limits
 from cvops_training.loop import Progress, Stopped
@@ -80,11 +89,18 @@ class Teller:
 
 
 def main(folder: Path) -> int:
-    """Runs to the end; 0: there is a candidate, 1: there is none and `state.json` says why."""
+    """Runs to the end; 0: there is a candidate, 1: there is none and `state.json` says why, 74: it cannot say why."""
     order = read_order(folder)
     _die_with(order.parent_pid)
     os.nice(_NICE)
-    teller = Teller(folder)
+    try:
+        return _run(order, folder, Teller(folder))
+    except OSError as error:
+        sys.stderr.write(f"{UNWRITABLE_TEXT.format(error)}\n")
+        return UNWRITABLE
+
+
+def _run(order: RunOrder, folder: Path, teller: Teller) -> int:
     try:
         teller.tell()
         candidate, corrupt = _train(order, folder, teller)
@@ -95,7 +111,7 @@ def main(folder: Path) -> int:
         teller.end("failed", str(error))
         return 1
     except OSError as error:
-        teller.end("failed", f"the scratch folder cannot be written: {error.strerror}; free space or move scratch_dir")
+        teller.end("failed", UNWRITABLE_TEXT.format(error.strerror))
         return 1
     except MemoryError:
         teller.end("failed", "out of memory: lower batch, or give the trainer more")
@@ -136,6 +152,7 @@ def _train(order: RunOrder, folder: Path, teller: Teller) -> tuple[Candidate, tu
         what,
         material.data,
         folder,
+        save_every_s=order.save_every_s,
         on_progress=teller.on_progress,
         on_judging=teller.on_judging,
         should_stop=teller.should_stop,
@@ -148,7 +165,8 @@ async def _fetch(order: RunOrder, recipe: Recipe, folder: Path) -> Material:
     dataset = await read_release(objects, order.dataset_uri, order.dataset_sha256)
     if order.base_uri:
         await objects.download(order.base_uri, folder / "base.zip")
-    return await material_of(objects, dataset, order.episode_id, recipe.input_spec())
+    old = await read_release(objects, order.replay_uri, order.replay_sha256) if order.replay_uri else None
+    return await material_of(objects, dataset, order.episode_id, recipe.input_spec(), old)
 
 
 def _die_with(parent_pid: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from cvops_common.errors import BadArgument, Conflict, CvopsError, Overloaded
+from cvops_common.errors import BadArgument, Conflict, CvopsError, NotFound, Overloaded
 from cvops_common.telemetry import logger
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 from cvops_protos.v1.model_pb2 import ModelReleased
@@ -23,7 +23,17 @@ from cvops_protos.v1.training_pb2 import GateResult, TrainingRun
 from cvops_trainer.fleet import Fleet
 from cvops_trainer.registry import Registry
 from cvops_trainer.releases import DEFAULT_PROJECT, Releases
-from cvops_trainer.runs.order import LOG, ORDER, STOP, RunOrder, RunState, read_state, write_json
+from cvops_trainer.runs.order import (
+    LOG,
+    ORDER,
+    STOP,
+    UNWRITABLE,
+    UNWRITABLE_TEXT,
+    RunOrder,
+    RunState,
+    read_state,
+    write_json,
+)
 from cvops_trainer.runs.store import RunStore
 from cvops_trainer.settings import TrainerSettings
 
@@ -106,7 +116,8 @@ class Runs:
             reason: why, in one sentence.
 
         Raises:
-            NotFound: no such dataset or model. Overloaded: a hundred runs wait already.
+            NotFound: no such dataset or model, or none of the name that the project replays.
+            Overloaded: a hundred runs wait already.
         """
         found = await self._store.dataset(project or DEFAULT_PROJECT, dataset)
         wish = self._fleet.project(found.project)
@@ -191,6 +202,13 @@ class Runs:
             "most_class_loss": wish.release.most_class_loss,
             "most_latency_ratio": wish.release.most_latency_ratio,
         }
+        old, missing = None, ""
+        try:
+            old = await self._store.dataset(run.project, wish.training.replay) if wish.training.replay else None
+        except NotFound as error:
+            if not episode_id:
+                raise
+            missing = f"the dataset that the project replays is not there: {error}"
         order = RunOrder(
             run_id=run.run_id,
             project=run.project,
@@ -206,9 +224,14 @@ class Runs:
             base=f"{base.name}:{base.version}" if base is not None else "",
             limits=limits,
             objects=self._settings.objects,
+            replay_uri=old.manifest_uri if old is not None else "",
+            replay_sha256=old.manifest_sha256 if old is not None else "",
+            save_every_s=self._settings.save_every_s,
         )
         if await self._store.add(run, asdict(order)):
             log.info("run queued", run=run.run_id, dataset=run.dataset, recipe=run.recipe)
+            if missing:
+                await self._fail(run, missing)
         self._wake.set()
 
     # -- watching ----------------------------------------------------------------------------------------------
@@ -268,9 +291,13 @@ class Runs:
             text = f"its process ended {run.restarts} times without a word: see {LOG} of the run's folder for why"
             await self._fail(run, text)
             return
-        folder.mkdir(parents=True, exist_ok=True)
         order = RunOrder(**(await self._store.order(run.run_id) | {"parent_pid": os.getpid()}))
-        write_json(folder / ORDER, order)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / ORDER, order)
+        except OSError as error:
+            await self._fail(run, UNWRITABLE_TEXT.format(error.strerror))
+            return
         with (folder / LOG).open("ab") as output:
             self._processes[run.run_id] = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "cvops_trainer.runs.process", str(folder),
@@ -303,6 +330,10 @@ class Runs:
         self._told_s.pop(run.run_id, None)
         folder = self._folder(run.run_id)
         state = read_state(folder)
+        if code == UNWRITABLE:
+            await self._fail(run, UNWRITABLE_TEXT.format("not even the state of the run"))
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         if state is None or not state.ended:
             log.warning("run process ended without a word", run=run.run_id, code=code)
             return
