@@ -32,9 +32,15 @@ def save_onnx(
 
 
 def blob_detector(
-    path: Path, *, units: str = "px", form: str = "xyxy", batch: int | str = 1, per_class: bool = False
+    path: Path,
+    *,
+    units: str = "px",
+    form: str = "xyxy",
+    batch: int | str = 1,
+    per_class: bool = False,
+    gain: float = 1.0,
 ) -> Path:
-    """A detector of bright cells: each cell of 8x8 px is a candidate, its score the mean, its class the channel.
+    """A detector of bright cells: each cell of 8x8 px is a candidate, its score `gain` x mean, its class the channel.
 
     Input 64x48 px NCHW RGB 0..1; outputs boxes [N, 48, 4] and scores [N, 48, 3], or scores [N, 48] and labels [N, 48].
     """
@@ -50,7 +56,8 @@ def blob_detector(
         boxes = boxes / np.array([64, 48, 64, 48], np.float32)
     nodes = [
         helper.make_node("AveragePool", ["pixels"], ["cells"], kernel_shape=[8, 8], strides=[8, 8]),
-        helper.make_node("Relu", ["cells"], ["features"]),
+        helper.make_node("Mul", ["cells", "gain"], ["gained"]),
+        helper.make_node("Relu", ["gained"], ["features"]),
         helper.make_node("Reshape", ["features", "flat"], ["rows"]),
         helper.make_node("Transpose", ["rows"], ["class_scores"], perm=[0, 2, 1]),
         # Boxes for each image of the batch: the grid plus nothing.
@@ -69,6 +76,7 @@ def blob_detector(
         "flat": np.array([1, 3, 48], np.int64),
         "last": np.array([2], np.int64),
         "zero": np.zeros(1, np.float32),
+        "gain": np.array([gain], np.float32),
         "grid": boxes.astype(np.float32),
     }
     return save_onnx(path, nodes, [("pixels", FLOAT, [batch, 3, 48, 64])], outputs, weights)

@@ -40,6 +40,12 @@ from tests.common.test_bus import read_all
 from tests.small_models import blob_detector, save_onnx
 
 COLUMNS, ROWS = 8, 6
+OPTIONS = ImportOptions(
+    name="blobs",
+    format=ModelFormat.DECODED,
+    classes=("red", "green", "blue"),
+    preprocessing=Preprocessing(scale=1 / 255),
+)
 
 
 def picture(cell: int, channel: int = 0) -> np.ndarray:
@@ -77,13 +83,14 @@ def monitor(folder: Path, output: str = "outlier_score") -> bytes:
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> BundleParts:
     """What is in the bundle of the detector of bright cells."""
-    options = ImportOptions(
-        name="blobs",
-        format=ModelFormat.DECODED,
-        classes=("red", "green", "blue"),
-        preprocessing=Preprocessing(scale=1 / 255),
-    )
-    return import_onnx(blob_detector(tmp_path_factory.mktemp("onnx") / "blobs.onnx"), options)
+    return import_onnx(blob_detector(tmp_path_factory.mktemp("onnx") / "blobs.onnx"), OPTIONS)
+
+
+@pytest.fixture
+def unsure_bundle(tmp_path: Path) -> Bundle:
+    """A bundle of the detector whose graph gives three quarters of its scores."""
+    written = write_bundle(import_onnx(blob_detector(tmp_path / "unsure.onnx", gain=0.75), OPTIONS), tmp_path)
+    return open_bundle(written.path, written.sha256)
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """Releases are obeyed, and a bad one leaves what serves as it was."""
 
+import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +12,9 @@ from cvops_bundles.bundle import Bundle
 from cvops_common.errors import NotFound, NotReady, Unavailable
 from cvops_common.objects import Objects
 from cvops_common.records import Record
+from cvops_inference import models as module
 from cvops_inference.bundle_cache import BundleCache
+from cvops_inference.model import Model, load
 from cvops_inference.models import Models
 from cvops_protos.v1.camera_pb2 import Camera
 from cvops_protos.v1.model_pb2 import ModelReleased
@@ -156,3 +161,47 @@ async def test_what_becomes_known_of_a_camera_changes_what_serves_it(
     assert serves(models, "gate") == ["1"]
     models.on_cameras([Record(None, "gate", "cameras", 0, 1)])
     assert serves(models, "gate") == []
+
+
+async def test_who_has_no_model_waits_for_a_release_that_is_being_loaded_and_nobody_else_does(
+    models: Models, make_bundle: Callable[..., Bundle], objects_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = make_bundle("one"), make_bundle("two")
+    await put(objects_url, one, two)
+    began, go_on = threading.Event(), threading.Event()
+
+    def slowly(*given: Any) -> Model:
+        began.set()
+        assert go_on.wait(20)
+        return load(*given)
+
+    monkeypatch.setattr(module, "load", slowly)
+    releasing = asyncio.create_task(models.on_released([released(one), released(two, "p/other", percent=0)]))
+    assert await asyncio.to_thread(began.wait, 20)
+    waiting = asyncio.create_task(models.until_served([("c", "p")]))
+    await models.until_served([("c", "another project")])  # no release that is loading selects it
+    assert not waiting.done()
+    go_on.set()
+    await waiting
+    assert serves(models) == ["1"]
+    await releasing
+
+    began.clear()
+    go_on.clear()
+    three = make_bundle("three")
+    await put(objects_url, three)
+    replacing = asyncio.create_task(models.on_released([released(three, version="2")]))
+    assert await asyncio.to_thread(began.wait, 20)
+    await models.until_served([("c", "p")])  # the one before serves on
+    assert serves(models) == ["1"]
+    go_on.set()
+    await replacing
+
+
+async def test_a_first_release_that_cannot_be_loaded_ends_the_wait_for_it(
+    models: Models, wrong_bundle: Bundle, objects_url: str
+) -> None:
+    await put(objects_url, wrong_bundle)
+    async with asyncio.timeout(20):
+        await asyncio.gather(models.on_released([released(wrong_bundle)]), models.until_served([("c", "p")]))
+    assert serves(models) == []

@@ -137,10 +137,10 @@ async def test_models_side_by_side_predict_each_frame_and_cameras_of_others_are_
     assert await inference.predictions(south, 0) == []
 
 
-async def test_a_swap_amid_the_stream_loses_and_doubles_nothing(
-    inference: Running, make_bundle: Callable[..., Bundle], project: str
+async def test_a_swap_amid_the_stream_loses_and_doubles_and_mixes_nothing(
+    inference: Running, make_bundle: Callable[..., Bundle], unsure_bundle: Bundle, project: str
 ) -> None:
-    one, two = make_bundle(f"{project} one"), make_bundle(f"{project} two")
+    one, two = make_bundle(f"{project} one"), unsure_bundle
     await inference.release(one, project, project, "1")
     camera_id = await inference.camera(project)
     frames = await inference.store(camera_id, project, [png(picture(n)) for n in range(300)])
@@ -152,8 +152,10 @@ async def test_a_swap_amid_the_stream_loses_and_doubles_nothing(
     assert [prediction.sequence for prediction in found] == list(range(301))
     assert {(p.model.version, p.model.bundle_sha256) for p in found} <= {("1", one.sha256), ("2", two.sha256)}
     assert found[-1].model.version == "2"
+    score_of = {"1": 1.0, "2": 0.75}  # each answer is that of the model whose name it bears
     for prediction in found:
-        assert detections(prediction)[0] == [box_of(prediction.sequence if prediction.sequence < 300 else 0)]
+        box = box_of(prediction.sequence if prediction.sequence < 300 else 0)
+        assert detections(prediction) == ([box], [score_of[prediction.model.version]], [0])
 
 
 async def test_frames_that_are_too_old_are_dropped_and_those_in_time_are_not(

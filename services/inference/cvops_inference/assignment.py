@@ -51,12 +51,13 @@ class Serving:
         return named or (CHAMPION_SLOT if self.role == MODEL_ROLE_CHALLENGER else "")
 
     def selects(self, camera: Camera) -> bool:
-        """Whether this release is for the camera: its project, its selector, its share of the fleet."""
-        return (
-            camera.project == self.release.project
-            and bucket(camera.camera_id) < self.release.percent
-            and self.selector.matches(camera)
-        )
+        """Whether this release is for the camera."""
+        return selects(self.release, self.selector, camera)
+
+
+def selects(release: ModelReleased, selector: Selector, camera: Camera) -> bool:
+    """Whether a release is for a camera: its project, its selector (parsed), its share of the fleet."""
+    return camera.project == release.project and bucket(camera.camera_id) < release.percent and selector.matches(camera)
 
 
 def assigned(serving: Iterable[Serving], camera: Camera) -> tuple[Serving, ...]:

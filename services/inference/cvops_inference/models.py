@@ -7,7 +7,7 @@ from cvops_common.errors import NotFound, NotReady, Rejected
 from cvops_common.records import Record
 from cvops_common.selectors import Selector
 from cvops_common.telemetry import logger
-from cvops_inference.assignment import CHAMPION_SLOT, Serving, assigned
+from cvops_inference.assignment import CHAMPION_SLOT, Serving, assigned, selects
 from cvops_inference.bundle_cache import BundleCache
 from cvops_inference.metrics import LOAD_FAILURES, MODELS
 from cvops_inference.model import Model, load
@@ -39,6 +39,8 @@ class Models:
         self._assigned: dict[tuple[str, str], tuple[Serving, ...]] = {}
         self._cameras_changed = asyncio.Event()
         self._strangers: set[str] = set()
+        self._loading: dict[str, ModelReleased] = {}
+        self._loading_changed = asyncio.Event()
 
     # -- what events say ---------------------------------------------------------------------------------------
 
@@ -48,14 +50,21 @@ class Models:
         Raises:
             Unavailable: the object store does not answer; the same records are to be given again.
         """
-        for record in {record.key: record for record in records}.values():
-            if record.message is None or record.message.stage == ModelReleased.STAGE_WITHDRAWN:
-                self._slots.pop(record.key, None)
-                self._failures.pop(record.key, None)
-            else:
-                await self._release(record.key, record.message)
-            self._assigned.clear()
-            self._unload_unused()
+        newest = {record.key: _in_force(record) for record in records}
+        self._loading = {key: released for key, released in newest.items() if released is not None}
+        try:
+            for key, released in newest.items():
+                if released is None:
+                    self._slots.pop(key, None)
+                    self._failures.pop(key, None)
+                else:
+                    await self._release(key, released)
+                self._assigned.clear()
+                self._unload_unused()
+                self._loaded_or_not(key)
+        finally:
+            for key in newest:
+                self._loaded_or_not(key)
 
     def on_cameras(self, records: Sequence[Record[Camera]]) -> None:
         """Learns cameras; a tombstone forgets one."""
@@ -75,7 +84,7 @@ class Models:
         """The releases that predict for a camera; none when no release selects it."""
         found = self._assigned.get((camera_id, project))
         if found is None:
-            camera = self._cameras.get(camera_id) or Camera(camera_id=camera_id, project=project)
+            camera = self._camera(camera_id, project)
             found = self._assigned[camera_id, project] = assigned(self._slots.values(), camera)
         return found
 
@@ -93,6 +102,16 @@ class Models:
                 if len(self._strangers) >= _MOST_STRANGERS:
                     self._strangers.clear()
                 self._strangers.add(camera_id)
+
+    async def until_served(self, cameras: Iterable[tuple[str, str]]) -> None:
+        """Waits while nothing serves one of the cameras (id, project), but a release that selects it is being loaded.
+
+        So the frames that follow the first release of a slot find its model, however long that takes to load. A camera
+        that is served never waits. A release that cannot be loaded ends the wait too.
+        """
+        for camera_id, project in cameras:
+            while not self.serving(camera_id, project) and self._is_loading_for(self._camera(camera_id, project)):
+                await self._loading_changed.wait()
 
     def named(self, name: str, version: str = "") -> Serving:
         """The release that answers for a model by name; the champion first, a shadow last.
@@ -129,7 +148,18 @@ class Models:
         """By slot, why its newest release is not served."""
         return dict(self._failures)
 
+    def _camera(self, camera_id: str, project: str) -> Camera:
+        return self._cameras.get(camera_id) or Camera(camera_id=camera_id, project=project)
+
     # -- loading -----------------------------------------------------------------------------------------------
+
+    def _is_loading_for(self, camera: Camera) -> bool:
+        return any(selects(each, Selector.parse(each.selector), camera) for each in self._loading.values())
+
+    def _loaded_or_not(self, key: str) -> None:
+        if self._loading.pop(key, None) is not None:
+            self._loading_changed.set()
+            self._loading_changed = asyncio.Event()
 
     async def _release(self, key: str, released: ModelReleased) -> None:
         try:
@@ -180,3 +210,9 @@ class Models:
         self._loaded = {sha256: model for sha256, model in self._loaded.items() if sha256 in used}
         self._cache.trim(self._loaded)
         MODELS.set(len(self._loaded))
+
+
+def _in_force(record: Record[ModelReleased]) -> ModelReleased | None:
+    """The release of a record; None when it withdraws."""
+    released = record.message
+    return None if released is None or released.stage == ModelReleased.STAGE_WITHDRAWN else released

@@ -54,6 +54,7 @@ class Stream:
         """
         began_ns = time.time_ns()
         await self._models.until_known({record.key for record in records})
+        await self._models.until_served(_cameras(records))
         wanted = self._wanted(records, began_ns)
         if not wanted:
             return []
@@ -89,6 +90,10 @@ class Stream:
             else:
                 wanted.append((record, frame, serving))
         return wanted
+
+
+def _cameras(records: Sequence[Record[Frame]]) -> set[tuple[str, str]]:
+    return {(frame.camera_id, frame.project) for record in records if (frame := record.message) is not None}
 
 
 async def _all(pending: Sequence["asyncio.Future[Result]"]) -> list[Result]:
