@@ -13,6 +13,7 @@ import pytest
 from cvops.edge.sources import IMAGE_SUFFIXES, Captured, Images, Video, open_source
 from cvops.errors import SourceError
 from tests.client.conftest import jpeg
+from tests.client.rtsp_camera import HEIGHT, PICTURES, WIDTH, RtspCamera, brightness_of
 
 
 @pytest.fixture
@@ -188,3 +189,32 @@ def test_a_stream_nobody_serves_is_told_without_its_password() -> None:
     with pytest.raises(SourceError, match=r"stream rtsp://\.\.\.@127\.0\.0\.1:9/live: \w") as caught:
         next(open_source("rtsp://admin:secret@127.0.0.1:9/live").frames())
     assert "secret" not in str(caught.value)
+
+
+def test_a_network_camera_is_read_frame_by_frame_and_called_again_when_it_hangs_up() -> None:
+    with RtspCamera("admin", "secret") as camera:
+        source = open_source(camera.address)
+        frames = list(islice(source.frames(), 2 * PICTURES))
+    assert source.live
+    assert camera.calls == 2
+    assert camera.refused == 2, "a password is sent when it is asked for"
+    seen = [image_of(frame).mean() for frame in frames]
+    assert seen == pytest.approx([brightness_of(number) for number in range(PICTURES)] * 2, abs=2)
+    assert {image_of(frame).shape for frame in frames} == {(HEIGHT, WIDTH, 3)}
+    offsets = [frame.offset_s for frame in frames]
+    assert offsets[:PICTURES] == pytest.approx([number / 25 for number in range(PICTURES)], abs=1e-3)
+    assert np.diff(offsets[PICTURES:]) == pytest.approx(1 / 25, abs=1e-3)
+    assert source.corrupt == 0
+
+
+def test_a_network_camera_with_another_password_is_told() -> None:
+    with (
+        RtspCamera("admin", "secret") as camera,
+        pytest.raises(SourceError, match=r"rtsp://\.\.\.@.*(401|nauthorized)"),
+    ):
+        next(open_source(camera.address.replace("secret", "guess")).frames())
+
+
+def image_of(frame: Captured) -> np.ndarray:
+    assert isinstance(frame.image, np.ndarray)
+    return frame.image
