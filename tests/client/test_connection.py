@@ -61,6 +61,16 @@ def test_the_local_key_is_not_sent_to_a_service_elsewhere(tmp_path: Path) -> Non
     assert Connection.find(written(tmp_path / "data"), {"CVOPS_INGEST": "far:1"}).key == ""
 
 
+def test_the_authority_in_the_folder_is_for_the_services_of_the_folder(tmp_path: Path) -> None:
+    folder = written(tmp_path / "data")
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(b"certificate")
+    file = folder / "connection.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"tls_ca": str(ca)}))
+    assert Connection.find(folder, {}).tls_ca == b"certificate"
+    assert Connection.find(folder, {"CVOPS_INGEST": "far:1"}).tls_ca is None
+
+
 def test_no_platform_is_told_with_the_folder_and_both_cures(tmp_path: Path) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         Connection.find(tmp_path / "nothing", {})
@@ -76,7 +86,7 @@ def test_a_file_that_cannot_be_used_is_told_with_its_name_and_the_cure(tmp_path:
 
 
 def test_a_certificate_that_is_not_there_is_told_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(ConnectionFailed, match=r"gone\.pem of CVOPS_TLS_CA cannot be read"):
+    with pytest.raises(ConnectionFailed, match=r"gone\.pem of CVOPS_TLS_CA, .* cannot be read"):
         Connection.find(tmp_path, {"CVOPS_INGEST": "far:1", "CVOPS_TLS_CA": str(tmp_path / "gone.pem")})
 
 

@@ -1,9 +1,7 @@
 """TLS by settings: gRPC and HTTP, and what happens without it."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -18,22 +16,6 @@ from cvops.errors import ConnectionFailed
 from tests.ingest.conftest import Start
 
 pytestmark = pytest.mark.engines
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1, which is its own authority, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed: apt-get install openssl")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=cvops test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return cert, key
 
 
 async def test_clients_that_know_the_authority_are_served_and_others_are_not(

@@ -57,7 +57,8 @@ class Connection:
     def find(cls, data_dir: Path | None = None, environment: Mapping[str, str] = os.environ) -> "Connection":
         """Reads CVOPS_<SERVICE> of each, CVOPS_KAFKA, _KEYS, _KEY and _TLS_CA, and then the data folder.
 
-        The key in the data folder is for the services of that folder: an address from the environment does not get it.
+        The key and the authority in the data folder are for the services of that folder: an address from the
+        environment does not get them.
 
         Raises:
             ConnectionFailed: neither tells where the platform is, or what they name cannot be read.
@@ -72,7 +73,7 @@ class Connection:
                 f"no platform found in {folder}: run `cvops up`, or set CVOPS_INGEST, CVOPS_INFERENCE and "
                 "CVOPS_TRAINER to host:port"
             )
-        ca = environment.get("CVOPS_TLS_CA")
+        ca = environment.get("CVOPS_TLS_CA") or ("" if any(elsewhere.values()) else written.get("tls_ca", ""))
         return cls(
             **addresses,
             kafka=environment.get("CVOPS_KAFKA") or written.get("kafka", ""),
@@ -124,4 +125,6 @@ def _certificate(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConnectionFailed(f"certificate {path} of CVOPS_TLS_CA cannot be read: {error.strerror}") from error
+        raise ConnectionFailed(
+            f"certificate {path} of CVOPS_TLS_CA, or of the data folder, cannot be read: {error.strerror}"
+        ) from error

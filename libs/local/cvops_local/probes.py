@@ -4,10 +4,13 @@ import http.client
 import json
 import socket
 import struct
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+
+from cvops_local.tls import context_of
 
 _API_VERSIONS = 18
 _CORRELATION = 7110
@@ -58,15 +61,24 @@ def mongo_problem(url: str, timeout_s: float = 2.0) -> str | None:
     return f"MongoDB at {_without_password(url)} is no replica set and has no transactions; start it with --replSet"
 
 
-def service_problem(address: str, timeout_s: float = 2.0) -> str | None:
-    """Asks a service for /health/ready.
+def service_problem(address: str, timeout_s: float = 2.0, ca: Path | None = None) -> str | None:
+    """Asks a service for /health/ready, as its clients would: by a certificate that they cannot prove it is not well.
 
     Args:
         address: host:port of its HTTP side.
         timeout_s: for connecting and for each read.
+        ca: certificate of the authority that signed the service's; None: it speaks no TLS.
     """
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=timeout_s)
+    try:
+        context = context_of(ca)
+    except OSError as error:
+        return f"certificate {ca} cannot be used: {error}"
+    connection = (
+        http.client.HTTPSConnection(host, int(port), timeout=timeout_s, context=context)
+        if context is not None
+        else http.client.HTTPConnection(host, int(port), timeout=timeout_s)
+    )
     try:
         connection.request("GET", "/health/ready")
         response = connection.getresponse()

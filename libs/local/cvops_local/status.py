@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from cvops_local.folder import DataDir
 from cvops_local.probes import kafka_problem, mongo_problem, service_problem
 from cvops_local.records import ProcessRecord, read_run
+from cvops_local.tls import connection_ca
 from cvops_local.topology import SERVICES
 
 _POLL_S = 0.25
@@ -64,14 +66,15 @@ def wait_ready(data: DataDir, wait_s: float) -> PlatformStatus:
 def _probes(connection: dict[str, Any]) -> dict[str, tuple[str, Callable[[], str | None]]]:
     """Name -> address and probe of all that the connection file names."""
     probes: dict[str, tuple[str, Callable[[], str | None]]] = {}
+    ca = connection_ca(connection)
     if kafka := connection.get("kafka"):
         probes["kafka"] = kafka, lambda: kafka_problem(kafka)
     if mongo := connection.get("mongo"):
         probes["mongod"] = mongo.partition("//")[2].rpartition("@")[2].partition("/")[0], lambda: mongo_problem(mongo)
     for service in SERVICES:
         if addresses := connection.get(service.name):
-            http = addresses["http"].removeprefix("http://")
-            probes[service.name] = addresses["grpc"], lambda http=http: service_problem(http)  # type: ignore[misc]
+            http = addresses["http"].partition("://")[2]
+            probes[service.name] = addresses["grpc"], partial(service_problem, http, ca=ca)
     return probes
 
 

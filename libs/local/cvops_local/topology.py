@@ -14,6 +14,7 @@ from cvops_local.ports import HOST, owner, taken
 from cvops_local.probes import kafka_problem, mongo_problem, service_problem
 from cvops_local.records import marked
 from cvops_local.spec import ProcessSpec
+from cvops_local.tls import Tls
 
 DEFAULT_PORT_BASE = 7100
 _MONGO, _KAFKA, _CONTROLLER = 27, 92, 93
@@ -55,6 +56,7 @@ class Topology:
         kafka: external bootstrap servers; None: one is started here.
         mongo: external replica set URL; None: one is started here.
         objects: object store URL; None: the folder `objects`.
+        tls: of the services; None: they speak plain text on the loopback.
     """
 
     data: DataDir
@@ -62,6 +64,7 @@ class Topology:
     kafka: str | None = None
     mongo: str | None = None
     objects: str | None = None
+    tls: Tls | None = None
 
     def __post_init__(self) -> None:
         """Refuses a port base that leaves the range of ports."""
@@ -93,7 +96,8 @@ class Topology:
         services = {service.name: self._addresses(service) for service in SERVICES}
         engines = {"kafka": self._kafka_url, "mongo": self._mongo_url, "objects": self._objects_url}
         keys = {"keys": "keys/keys.json", "key_file": "keys/local.key"}
-        return {**services, **engines, **keys, "port_base": self.port_base}
+        tls = {"tls_ca": str(self.tls.ca)} if self.tls is not None else {}
+        return {**services, **engines, **keys, **tls, "port_base": self.port_base}
 
     def specs(self, environment: Mapping[str, str]) -> list[ProcessSpec]:
         """All that is to run: the engines as stage 0, the services as stage 1.
@@ -130,7 +134,8 @@ class Topology:
 
     def _addresses(self, service: Service) -> dict[str, str]:
         port = self.port_base + service.offset
-        return {"grpc": f"{HOST}:{port}", "http": f"http://{HOST}:{port + 1}"}
+        scheme = "http" if self.tls is None else "https"
+        return {"grpc": f"{HOST}:{port}", "http": f"{scheme}://{HOST}:{port + 1}"}
 
     def _kafka_spec(self, env: Mapping[str, str]) -> ProcessSpec:
         command = self._own_kafka.command if self.kafka is None else None
@@ -164,5 +169,5 @@ class Topology:
                 folder.mkdir(parents=True, exist_ok=True)
             return [sys.executable, "-m", f"cvops_{service.name}"]
 
-        problem = partial(service_problem, http)
+        problem = partial(service_problem, http, ca=self.tls.ca if self.tls is not None else None)
         return ProcessSpec(service.name, command, problem, grpc, {**env, **own}, _SERVICES)

@@ -10,7 +10,8 @@ from cvops_local.folder import DataDir
 from cvops_local.prepare import prepare_kafka
 from cvops_local.spec import ProcessSpec
 from cvops_local.supervise import supervise
-from cvops_local.topology import DEFAULT_PORT_BASE, Topology
+from cvops_local.tls import tls_of
+from cvops_local.topology import DEFAULT_PORT_BASE, SERVICES, Topology
 
 NEXT_STEPS = """. Stop with Ctrl-C. Next, in another terminal:
   cvops camera add gate-1
@@ -21,10 +22,10 @@ NEXT_STEPS = """. Stop with Ctrl-C. Next, in another terminal:
 
 
 def topology_of(data: DataDir, port_base: int | None, environment: Mapping[str, str]) -> Topology:
-    """Where things are: the port base given, else the one this folder had last; external engines by environment.
+    """Where things are: the port base given, else that which this folder had last; engines and TLS by environment.
 
     Raises:
-        BadArgument: the port base leaves the range of ports.
+        BadArgument: the port base leaves the range of ports, or TLS is not possible with what is named.
     """
     remembered = (data.connection() or {}).get("port_base", DEFAULT_PORT_BASE)
     return Topology(
@@ -33,6 +34,7 @@ def topology_of(data: DataDir, port_base: int | None, environment: Mapping[str, 
         kafka=environment.get("CVOPS_KAFKA") or None,
         mongo=environment.get("CVOPS_MONGO") or None,
         objects=environment.get("CVOPS_OBJECTS") or None,
+        tls=tls_of(environment, tuple(service.name for service in SERVICES)),
     )
 
 
@@ -47,7 +49,7 @@ def run_up(data: DataDir, port_base: int | None, make_display: Callable[[], Disp
     Raises:
         AlreadyExists: another `cvops up` has the folder.
         Unavailable: a port is in use, a program is missing, the folder cannot be written.
-        BadArgument: the port base leaves the range of ports.
+        BadArgument: the port base leaves the range of ports, or TLS is not possible with what is named.
     """
     topology = topology_of(data, port_base, os.environ)
 
