@@ -15,6 +15,7 @@ from cvops_bundles.options import ImportOptions, ModelFormat
 from cvops_bundles.write import write_bundle
 from cvops_common.access import KeyFile, Role
 from cvops_common.bus import Bus
+from cvops_common.objects import Objects
 from cvops_common.records import Record
 from cvops_common.runner import start
 from cvops_common.topics import MODEL_RELEASED
@@ -83,8 +84,7 @@ async def test_the_same_bundle_twice_is_one_version_and_is_in_the_store(trainer:
     assert first.version == "1"
     assert first.task == "classify"
     assert list(first.classes) == [str(digit) for digit in range(10)]
-    stored = Path(trainer.settings.objects.removeprefix("file://")) / first.bundle_uri
-    assert stored.read_bytes() == bundle.read_bytes()
+    assert await Objects(trainer.settings.objects).get(first.bundle_uri) == bundle.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["damaged", "no bundle", "empty"])
