@@ -146,7 +146,11 @@ async def test_an_object_store_that_is_away_is_no_verdict_on_a_release(
         with pytest.raises(Unavailable):
             await models.on_released([released(bundle)])
     assert models.failures == {}
+    waiting = asyncio.create_task(models.until_served([("c", "p")]))  # the release comes again, so it is worth waiting
+    await asyncio.sleep(0)
+    assert not waiting.done()
     await models.on_released([released(bundle)])
+    await waiting
     assert serves(models) == ["1"]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-from cvops_common.errors import NotFound, NotReady, Rejected
+from cvops_common.errors import NotFound, NotReady, Rejected, Unavailable
 from cvops_common.records import Record
 from cvops_common.selectors import Selector
 from cvops_common.telemetry import logger
@@ -51,7 +51,7 @@ class Models:
             Unavailable: the object store does not answer; the same records are to be given again.
         """
         newest = {record.key: _in_force(record) for record in records}
-        self._loading = {key: released for key, released in newest.items() if released is not None}
+        self._loading |= {key: released for key, released in newest.items() if released is not None}
         try:
             for key, released in newest.items():
                 if released is None:
@@ -62,9 +62,12 @@ class Models:
                 self._assigned.clear()
                 self._unload_unused()
                 self._loaded_or_not(key)
-        finally:
+        except Unavailable:
+            raise  # the same records come again: who waits for their models goes on waiting
+        except BaseException:
             for key in newest:
                 self._loaded_or_not(key)
+            raise
 
     def on_cameras(self, records: Sequence[Record[Camera]]) -> None:
         """Learns cameras; a tombstone forgets one."""
