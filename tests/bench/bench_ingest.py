@@ -1,13 +1,19 @@
 """Ingest: acknowledged frames a second, 60 kB JPEGs from 8 agents, everything on this machine.
 
-Beside it the limit: the same bytes written to files of the same size as the segments, each synced, by one thread.
+Three times, and the median of them is told: the speed of a shared machine drifts from one minute to the next. Beside it
+the limit: the same bytes written to files of the same size as the segments, each synced, by one thread.
 """
 
 import asyncio
 import os
+import statistics
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+import uvloop
 
 from tests.bench.load import Pushed, jpegs_of_60_kb, push
 from tests.bench.table import markdown, ms
@@ -16,6 +22,16 @@ from tests.e2e.whole_platform import running_platform
 AGENTS = 8
 FRAMES = 500
 WARM_UP = 40
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round: acknowledged frames a second, CPU-ms of ingest with its processes a frame, and latencies."""
+
+    rate: float
+    cpu_ms: float
+    latencies_s: list[float]
 
 
 async def _push_all(address: str, key: str, count: int) -> list[Pushed]:
@@ -34,25 +50,50 @@ def synced_writes_per_s(folder: Path, frames_per_file: int = 32, files: int = 40
     return files * frames_per_file / (time.perf_counter() - began)
 
 
+def push_all(address: str, key: str, count: int) -> list[Pushed]:
+    """Pushes `count` frames as each agent, all on one event loop, as fast as acknowledgements come."""
+    return uvloop.run(_push_all(address, key, count))
+
+
+def _round(address: str, key: str, ingest: psutil.Process) -> Round:
+    before_s, began_s = _cpu_s(ingest), time.perf_counter()
+    pushed = push_all(address, key, FRAMES)
+    took_s = time.perf_counter() - began_s
+    count = sum(p.acknowledged for p in pushed)
+    cpu_ms = 1e3 * (_cpu_s(ingest) - before_s) / count
+    return Round(count / took_s, cpu_ms, [latency for p in pushed for latency in p.latencies_s])
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+
+
 def main() -> str:
     """Runs the benchmark and gives its table."""
     with tempfile.TemporaryDirectory() as folder, running_platform(Path(folder) / "data") as platform:
         for number in range(AGENTS):
             platform.run("camera", "add", f"bench-{number}")
         address = platform.connection["ingest"]["grpc"]
-        asyncio.run(_push_all(address, platform.key, WARM_UP))
-        began = time.perf_counter()
-        pushed = asyncio.run(_push_all(address, platform.key, FRAMES))
-        rate = sum(p.acknowledged for p in pushed) / (time.perf_counter() - began)
+        push_all(address, platform.key, WARM_UP)
+        ingest = psutil.Process(platform.pid("ingest"))
+        rounds = sorted((_round(address, platform.key, ingest) for _ in range(ROUNDS)), key=lambda each: each.rate)
         limit = synced_writes_per_s(Path(folder))
-    latencies = [latency for p in pushed for latency in p.latencies_s]
+    middle = rounds[ROUNDS // 2]
+    rates = ", ".join(f"{each.rate:.0f}" for each in rounds)
+    cpu_ms = statistics.median(each.cpu_ms for each in rounds)
     return markdown(
         f"Ingest: {AGENTS} agents, {AGENTS * FRAMES} JPEGs of 60 kB, agents and engines on the same machine",
-        ("", "frames/s", "p50 ms", "p99 ms"),
+        ("", "frames/s", "p50 ms", "p99 ms", "CPU ms of ingest a frame"),
         [
-            ("acknowledged (on disk, on Kafka, in the ledger)", f"{rate:.0f}", ms(latencies, 50), ms(latencies, 99)),
-            ("limit: a thread that only writes and syncs files", f"{limit:.0f}", "-", "-"),
-            ("to reach", "500", "-", "-"),
+            (
+                f"acknowledged (on disk, on Kafka, in the ledger); median of {rates}",
+                f"{middle.rate:.0f}",
+                ms(middle.latencies_s, 50),
+                ms(middle.latencies_s, 99),
+                f"{cpu_ms:.1f}",
+            ),
+            ("limit: a thread that only writes and syncs files", f"{limit:.0f}", "-", "-", "-"),
+            ("to reach", "500", "-", "-", "-"),
         ],
     )
 

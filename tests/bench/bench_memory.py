@@ -1,4 +1,4 @@
-"""Memory of every process over 20,000 frames: it must not grow."""
+"""Memory of every process, with its own processes, over 20,000 frames: it must not grow."""
 
 import asyncio
 import tempfile
@@ -18,7 +18,11 @@ FRAMES_PER_ROUND = 500
 
 def _resident_mb(platform: Platform) -> dict[str, float]:
     processes = platform.json("status", check=False)["processes"]
-    return {p["name"]: psutil.Process(p["pid"]).memory_info().rss / 2**20 for p in processes if p["pid"]}
+    return {p["name"]: _resident_of(psutil.Process(p["pid"])) / 2**20 for p in processes if p["pid"]}
+
+
+def _resident_of(process: psutil.Process) -> int:
+    return sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
 
 
 async def _round(platform: Platform, images: list[bytes]) -> None:

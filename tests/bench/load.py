@@ -1,4 +1,7 @@
-"""Cameras for benchmarks: streams of encoded frames, each with a window, on one event loop."""
+"""Cameras for benchmarks: streams of encoded frames, each with a window, on one event loop.
+
+What a camera sends is the same as of an agent; it costs less here, because the pictures are serialized beforehand.
+"""
 
 import asyncio
 import time
@@ -12,8 +15,8 @@ import grpc
 import numpy as np
 
 from cvops_protos.v1.ingest_pb2 import PushFramesRequest, PushFramesResponse
-from cvops_protos.v1.ingest_pb2_grpc import IngestStub
 
+PUSH_FRAMES = "/cvops.v1.Ingest/PushFrames"
 WINDOW = 16
 OPTIONS = (("grpc.max_send_message_length", 64 << 20), ("grpc.max_receive_message_length", 64 << 20))
 
@@ -58,27 +61,28 @@ async def push(
     address: str, key: str, camera_id: str, images: Sequence[bytes], count: int, fps: float | None = None
 ) -> Pushed:
     """Pushes `count` frames as one camera; as fast as acknowledgements come, or at `fps`."""
+    serialized = [PushFramesRequest(image=image).SerializeToString() for image in images]
     window = asyncio.Semaphore(WINDOW)
     sent_at_s: list[float] = []
     latencies_s: list[float] = []
 
-    async def requests() -> AsyncIterator[PushFramesRequest]:
+    async def requests() -> AsyncIterator[bytes]:
         began = time.perf_counter()
         stream = f"{camera_id}-{time.time_ns()}"
         for sequence in range(count):
             if fps is not None:
                 await asyncio.sleep(max(0.0, began + sequence / fps - time.perf_counter()))
             await window.acquire()
-            request = PushFramesRequest(
-                camera_id=camera_id, stream=stream, sequence=sequence, image=images[sequence % len(images)]
-            )
+            request = PushFramesRequest(camera_id=camera_id, stream=stream, sequence=sequence)
             request.captured_at.FromNanoseconds(time.time_ns())
             sent_at_s.append(time.time())
-            yield request
+            # Parts of a message one behind the other are the message (protobuf: merging).
+            yield request.SerializeToString() + serialized[sequence % len(serialized)]
 
     async with grpc.aio.insecure_channel(address, options=OPTIONS) as channel:
         metadata = (("authorization", f"Bearer {key}"),)
-        async for response in IngestStub(channel).PushFrames(requests(), metadata=metadata):
+        call = channel.stream_stream(PUSH_FRAMES, response_deserializer=PushFramesResponse.FromString)
+        async for response in call(requests(), metadata=metadata):
             window.release()
             if response.status != PushFramesResponse.STATUS_STORED:
                 raise RuntimeError(f"frame {response.sequence}: {response.message}")

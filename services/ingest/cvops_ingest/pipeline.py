@@ -19,7 +19,8 @@ from cvops_common.telemetry import logger
 from cvops_ingest import metrics
 from cvops_ingest.budget import ByteBudget
 from cvops_ingest.committer import Arrival, Committer
-from cvops_ingest.inspection import Inspection, Wish, inspect_all
+from cvops_ingest.inspection import Inspection, Wish
+from cvops_ingest.inspectors import Inspectors
 from cvops_ingest.settings import IngestSettings
 from cvops_ingest.upload import Receipt, Upload
 
@@ -35,7 +36,7 @@ _HOPS_PER_THREAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An upload on its way; `verdict` is set when no inspection is needed: refused already, or known (None)."""
+    """An upload on its way; `verdict` is set when no inspection is needed: refused already, else known or no frame."""
 
     upload: Upload
     frame_id: str
@@ -71,6 +72,7 @@ class Pipeline:
         self._ready: deque[tuple[Pending, Arrival]] = deque()
         self._has_waiting, self._has_hops, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._threads_free = asyncio.Semaphore(_HOPS_PER_THREAD * settings.inspect_threads)
+        self._inspectors = Inspectors(settings)
         self._threads: ThreadPoolExecutor | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._unanswered = 0
@@ -90,6 +92,7 @@ class Pipeline:
         await asyncio.wait(self._tasks, timeout=1.0)
         if threads is not None:
             threads.shutdown(wait=True, cancel_futures=True)
+            self._inspectors.close()
 
     def check(self) -> str | None:
         """None while uploads are taken and worked on, else a sentence; for readiness."""
@@ -119,13 +122,13 @@ class Pipeline:
     # -- inspecting ------------------------------------------------------------------------------------------------
 
     async def _inspect(self) -> None:
-        loop, limits, threads = asyncio.get_running_loop(), self._settings.limits, self._threads
+        loop, threads = asyncio.get_running_loop(), self._threads
         while True:
             await self._has_waiting.wait()
             await self._threads_free.acquire()
             pending = self._take()
             wishes = [Wish(item.upload.image, item.thumbnail) for item in pending if item.inspect]
-            findings = loop.run_in_executor(threads, inspect_all, wishes, limits)
+            findings = loop.run_in_executor(threads, self._inspectors.inspect_all, wishes)
             findings.add_done_callback(lambda _: self._threads_free.release())
             self._hops.append(_Hop(pending, findings))
             self._has_hops.set()

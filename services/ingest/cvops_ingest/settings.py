@@ -21,6 +21,9 @@ class IngestSettings(ServiceSettings):
         256 * 2**20, ge=2**20, description="bytes of all images that are not acknowledged yet; reading stops beyond"
     )
     inspect_threads: int = Field(2, ge=1, le=64, description="threads that decode and measure images")
+    inspect_processes: bool = Field(
+        True, description="a process beside each of these threads takes over while many images wait; false: none does"
+    )
 
     segment_bytes: int = Field(8 * 2**20, ge=1, description="a segment takes no further frame beyond, bytes")
     segment_frames: int = Field(256, ge=1, le=10_000, description="frames a segment holds at most")
