@@ -30,6 +30,7 @@ class Door:
 
     Attributes:
         stored: requests by position, in order of their coming.
+        closings: ends of streams, in order of their coming.
         duplicates: positions that came again after they had been stored.
         keys: the authorization of each call.
         refuse: gives (reason, message) for a frame that is refused.
@@ -42,6 +43,7 @@ class Door:
     """
 
     stored: dict[Position, pb.PushFramesRequest] = field(default_factory=dict)
+    closings: list[pb.PushFramesRequest] = field(default_factory=list)
     duplicates: list[Position] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     refuse: Callable[[pb.PushFramesRequest], Refusal | None] = lambda _: None
@@ -119,6 +121,9 @@ class _Ingest(ingest_pb2_grpc.IngestServicer):
         if refusal := door.refuse(request):
             response.status = pb.PushFramesResponse.STATUS_REJECTED
             response.reason, response.message = refusal
+        elif request.closing:
+            door.closings.append(request)
+            response.status = pb.PushFramesResponse.STATUS_CLOSED
         elif position in door.stored:
             door.duplicates.append(position)
             response.status = pb.PushFramesResponse.STATUS_DUPLICATE
@@ -162,7 +167,8 @@ class _Cameras(ingest_pb2_grpc.CamerasServicer):
         answer = pb.ListStatusResponse()
         for camera_id in [name for name in self._door.cameras if not wanted or name == wanted]:
             frames = [request for request in self._door.stored.values() if request.camera_id == camera_id]
-            sampled_out = sum(frame.sampled_out for frame in frames)
+            ends = [request for request in self._door.closings if request.camera_id == camera_id]
+            sampled_out = sum(request.sampled_out for request in [*frames, *ends])
             answer.cameras.add(camera_id=camera_id, state=1, fps=len(frames))
             answer.ledgers[camera_id].stored = len(frames)
             answer.ledgers[camera_id].sampled_out = sampled_out

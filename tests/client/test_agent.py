@@ -108,6 +108,14 @@ async def test_what_fps_leaves_out_is_counted_and_told_to_ingest(door: Door, con
     assert door.sequences == list(range(21)), "what is left out is no gap"
 
 
+async def test_what_is_left_out_after_the_last_frame_is_told_at_the_end(door: Door, connection: Connection) -> None:
+    report = await run(EdgeAgent(Counter(103, step_s=0.1), "gate-3", connection, PushOptions(fps=2)))
+    assert (report.captured, report.acknowledged, report.sampled_out, report.waiting) == (103, 21, 82, 0)
+    (end,) = door.closings
+    assert (end.sampled_out, end.sequence, end.image) == (2, 21, b"")
+    assert end.stream == next(iter(door.stored.values())).stream
+
+
 async def test_a_loop_goes_on_in_time_where_it_ended(door: Door, connection: Connection) -> None:
     report = await run(EdgeAgent(Counter(5, step_s=0.2), "gate-3", connection, PushOptions(loop=3)))
     assert report.captured == 15

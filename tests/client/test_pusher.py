@@ -168,6 +168,28 @@ async def test_a_full_spool_drops_the_oldest_and_the_newest_arrive(tmp_path: Pat
     assert pusher.counts.acknowledged + dropped == 264
 
 
+async def test_a_full_disk_does_not_stop_a_live_source_and_is_told(
+    tmp_path: Path, door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    await door.shut()
+    pusher = FramePusher(connection_to(door.address), "gate-3", spool_dir=tmp_path, live=True)
+    for number in range(1, 500):
+        (tmp_path / "gate-3" / f"{number:012d}.spool").symlink_to("/dev/full")
+    await asyncio.to_thread(fill, pusher, range(164))
+    assert pusher.counts.disk_is_full
+    assert pusher.counts.dropped == 100, "64 are in memory"
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "cvops.edge.pusher"]
+    assert "gate-3 is full" in warning
+    assert "oldest frames of gate-3 are dropped" in warning
+    for full in (tmp_path / "gate-3").iterdir():
+        full.unlink()
+    await asyncio.to_thread(pusher.finish, 0)
+    await door.open()
+    await close(pusher)
+    assert door.sequences == list(range(64))
+    assert [end.sequence for end in door.closings] == [164], "ingest learns that the last hundred are missing"
+
+
 async def test_a_refused_frame_is_counted_with_its_reason_and_does_not_stop_the_others(
     door: Door, connection: Connection
 ) -> None:

@@ -180,22 +180,58 @@ def test_frames_survive_a_process_that_is_killed_while_it_writes(tmp_path: Path)
     assert len(found) > last
 
 
-def test_a_disk_that_takes_no_more_is_told_and_costs_only_the_frame_it_did_not_take(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_oldest_frames_make_room_and_are_counted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 64 * MIB)
+    for number in range(3):
+        spool.append(frame(number))
+    spool.close()
+    spool = Spool(tmp_path, 64 * MIB)
+    (tmp_path / "000000000002.spool").symlink_to("/dev/full")  # the next file: not a byte fits
+    spool.append(frame(3))
+    assert spool.disk_is_full
+    assert spool.dropped == 3
+    spool.append(frame(4))
+    assert not spool.disk_is_full
+    assert drained(spool) == [3, 4]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_for_which_nothing_makes_room_is_dropped_counted_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 64 * MIB)
+    for number in range(1, 7):
+        (tmp_path / f"{number:012d}.spool").symlink_to("/dev/full")
+    for number in range(3):
+        spool.append(frame(number))
+    assert spool.dropped == 3
+    assert list(tmp_path.iterdir()) == []
+    spool.append(frame(3))
+    assert drained(spool) == [3]
+
+
+def test_a_record_that_a_full_disk_takes_in_part_is_not_read_back(tmp_path: Path) -> None:
     program = (
         "import resource, sys; from pathlib import Path; from cvops.edge.spool import Spool;"
         "from cvops_protos.v1.ingest_pb2 import PushFramesRequest as Frame\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # a file ends where a full disk would\n"
         "spool = Spool(Path(sys.argv[1]), 1 << 30)\n"
         "for n in range(12):\n"
-        "    try:\n"
-        "        spool.append(Frame(sequence=n, image=bytes(20_000)))\n"
-        "    except OSError as error:\n"
-        "        print(n, error.strerror)\n"
+        "    spool.append(Frame(sequence=n, image=bytes(20_000)))\n"
+        "print(spool.dropped)\n"
         "spool.close()\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=30, check=True
-    ).stdout.splitlines()
-    refused = [int(line.split()[0]) for line in said]
-    assert refused == [2, 5, 8, 11]
-    assert drained(Spool(tmp_path, 1 << 30)) == [number for number in range(12) if number not in refused]
+    ).stdout
+    left = drained(Spool(tmp_path, 1 << 30))
+    assert left == list(range(12 - len(left), 12)), "the newest frames are the ones that stay"
+    assert left
+    assert int(said) == 12 - len(left)
+
+
+def test_a_disk_that_fails_for_another_reason_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    spool = Spool(folder, 64 * MIB)
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError):
+        spool.append(frame(0))
+    assert spool.dropped == 0

@@ -38,6 +38,19 @@ def test_a_gap_is_taken_back_from_the_minute_in_which_it_was_booked():
     assert [entries.imbalance for entries in minutes.values()] == [0, 0]
 
 
+def test_the_end_of_a_stream_tells_what_its_last_frame_could_not_and_counts_once():
+    page, tracker = Page(), SequenceTracker()
+    page.received(upload(0), tracker)
+    page.answered(upload(0), Receipt("run", 0, Outcome.STORED, "id"))
+    end = Upload("cam", 1, 0, b"", "run", 4, sampled_out=7, closing=True)
+    for _ in range(2):  # a broken connection lets it come again
+        page.received(end, tracker)
+        page.answered(end, Receipt("run", 4, Outcome.CLOSED))
+    entries = booked(page)[0]
+    assert (entries.captured, entries.stored, entries.sampled_out, entries.gaps) == (11, 1, 7, 3)
+    assert entries.imbalance == 0
+
+
 def test_a_frame_without_an_answer_shows_as_an_imbalance():
     page, tracker = Page(), SequenceTracker()
     for sequence in range(3):

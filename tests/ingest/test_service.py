@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import grpc
 import pytest
 
 from cvops_common.access import Role
+from cvops_common.errors import Unavailable
+from cvops_common.objects import Objects
 from cvops_ingest.app import build
 from cvops_ingest.service import Ingest
 from cvops_ingest.settings import IngestSettings
@@ -163,6 +163,30 @@ async def test_the_ledger_balances_with_gaps_duplicates_rejections_and_frames_le
     assert (await ingest.ledger(camera_id))["gaps"] == 3
 
 
+async def test_the_end_of_a_stream_completes_the_ledger_and_is_no_frame(ingest, events, frame):
+    camera_id = await ingest.new_camera()
+    await ingest.push(frame(camera_id, 0))
+    for _ in range(2):
+        (answer,) = await ingest.push(frame(camera_id, 3, b"", sampled_out=4, closing=True))
+        assert (answer.status, answer.sequence, answer.frame_id) == (PushFramesResponse.STATUS_CLOSED, 3, "")
+    booked = await ingest.ledger(camera_id)
+    assert booked == {
+        "captured": 7, "stored": 1, "sampled_out": 4, "duplicates": 0, "gaps": 2, "rejected": {},
+    }  # fmt: skip
+    assert len(await events("frames", camera_id)) == 1
+
+    (late,) = await ingest.push(frame(camera_id, 2))
+    assert late.status == STORED
+    assert (await ingest.ledger(camera_id))["gaps"] == 1
+    (refused,) = await ingest.push(frame(camera_id, 9, b"", stream="", sampled_out=4, closing=True))
+    assert (refused.status, refused.reason) == (REJECTED, "bad_argument")
+    assert (await ingest.ledger(camera_id))["captured"] == 7
+
+    silent = await ingest.new_camera()  # only the end comes: the camera sent no frame
+    await ingest.push(frame(silent, 0, b"", sampled_out=4, closing=True))
+    assert (await ingest.ledger(silent))["sampled_out"] == 4
+
+
 async def test_a_gap_is_taken_back_after_a_restart_too(start_ingest, frame):
     async with start_ingest() as first:
         camera_id = await first.new_camera()
@@ -189,20 +213,24 @@ async def test_two_replicas_that_share_a_camera_agree_on_its_ledger(start_ingest
         assert (booked["stored"], booked["gaps"], booked["duplicates"]) == (20, 0, 12)
 
 
-async def test_frames_are_handed_back_while_the_object_store_is_away_and_taken_later(ingest, events, frame):
+async def test_frames_are_handed_back_while_the_object_store_is_away_and_taken_later(
+    ingest, events, frame, monkeypatch
+):
+    async def away(*_: object) -> None:
+        raise Unavailable("the object store is away")
+
     camera_id = await ingest.new_camera()
-    folder = Path(urlparse(ingest.settings.objects).path) / "segments"
-    folder.write_text("in the way")
+    monkeypatch.setattr(Objects, "put", away)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await ingest.push(frame(camera_id, 0), frame(camera_id, 1))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert await events("frames", camera_id) == []  # no event without its object
     assert (await ingest.ledger(camera_id))["captured"] == 0
 
-    folder.unlink()
+    monkeypatch.undo()
     answers = await ingest.push(frame(camera_id, 0), frame(camera_id, 1))
     assert answers[0].status == STORED
-    assert answers[1].status in (STORED, DUPLICATE)  # the first call's second frame may have waited for the folder
+    assert answers[1].status in (STORED, DUPLICATE)  # the first call's second frame may have waited for the store
     booked = await ingest.ledger(camera_id)
     assert (booked["stored"], booked["captured"]) == (2, 2 + booked["duplicates"])
 

@@ -26,7 +26,7 @@ from cvops_protos.v1 import camera_pb2 as cvops__protos_dot_v1_dot_camera__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63vops_protos/v1/ingest.proto\x12\x08\x63vops.v1\x1a\x1c\x63vops_protos/v1/camera.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x01\n\x11PushFramesRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12/\n\x0b\x63\x61ptured_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05image\x18\x05 \x01(\x0c\x12\x13\n\x0bsampled_out\x18\x06 \x01(\r\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x17\n\x0f\x63onfig_revision\x18\x08 \x01(\x04\"\xfe\x01\n\x12PushFramesResponse\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.cvops.v1.PushFramesResponse.Status\x12\x10\n\x08\x66rame_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"^\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x11\n\rSTATUS_STORED\x10\x01\x12\x14\n\x10STATUS_DUPLICATE\x10\x02\x12\x13\n\x0fSTATUS_REJECTED\x10\x03\"4\n\x10\x41\x64\x64\x43\x61meraRequest\x12 \n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x10.cvops.v1.Camera\"4\n\x10SetCameraRequest\x12 \n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x10.cvops.v1.Camera\"%\n\x10GetCameraRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"&\n\x12ListCamerasRequest\x12\x10\n\x08selector\x18\x01 \x01(\t\"8\n\x13ListCamerasResponse\x12!\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x10.cvops.v1.Camera\"(\n\x13RemoveCameraRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x16\n\x14RemoveCameraResponse\"\'\n\x12WatchConfigRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"%\n\x11ListStatusRequest\x12\x10\n\x08selector\x18\x01 \x01(\t\"\xc1\x01\n\x12ListStatusResponse\x12\'\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x16.cvops.v1.CameraStatus\x12:\n\x07ledgers\x18\x02 \x03(\x0b\x32).cvops.v1.ListStatusResponse.LedgersEntry\x1a\x46\n\x0cLedgersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.cvops.v1.LedgerMinute:\x02\x38\x01\x32U\n\x06Ingest\x12K\n\nPushFrames\x12\x1b.cvops.v1.PushFramesRequest\x1a\x1c.cvops.v1.PushFramesResponse(\x01\x30\x01\x32\xe5\x03\n\x07\x43\x61meras\x12\x39\n\tAddCamera\x12\x1a.cvops.v1.AddCameraRequest\x1a\x10.cvops.v1.Camera\x12\x39\n\tSetCamera\x12\x1a.cvops.v1.SetCameraRequest\x1a\x10.cvops.v1.Camera\x12\x39\n\tGetCamera\x12\x1a.cvops.v1.GetCameraRequest\x1a\x10.cvops.v1.Camera\x12J\n\x0bListCameras\x12\x1c.cvops.v1.ListCamerasRequest\x1a\x1d.cvops.v1.ListCamerasResponse\x12M\n\x0cRemoveCamera\x12\x1d.cvops.v1.RemoveCameraRequest\x1a\x1e.cvops.v1.RemoveCameraResponse\x12\x45\n\x0bWatchConfig\x12\x1c.cvops.v1.WatchConfigRequest\x1a\x16.cvops.v1.CameraConfig0\x01\x12G\n\nListStatus\x12\x1b.cvops.v1.ListStatusRequest\x1a\x1c.cvops.v1.ListStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63vops_protos/v1/ingest.proto\x12\x08\x63vops.v1\x1a\x1c\x63vops_protos/v1/camera.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n\x11PushFramesRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12/\n\x0b\x63\x61ptured_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05image\x18\x05 \x01(\x0c\x12\x13\n\x0bsampled_out\x18\x06 \x01(\r\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\x12\x17\n\x0f\x63onfig_revision\x18\x08 \x01(\x04\x12\x0f\n\x07\x63losing\x18\t \x01(\x08\"\x91\x02\n\x12PushFramesResponse\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.cvops.v1.PushFramesResponse.Status\x12\x10\n\x08\x66rame_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"q\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x11\n\rSTATUS_STORED\x10\x01\x12\x14\n\x10STATUS_DUPLICATE\x10\x02\x12\x13\n\x0fSTATUS_REJECTED\x10\x03\x12\x11\n\rSTATUS_CLOSED\x10\x04\"4\n\x10\x41\x64\x64\x43\x61meraRequest\x12 \n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x10.cvops.v1.Camera\"4\n\x10SetCameraRequest\x12 \n\x06\x63\x61mera\x18\x01 \x01(\x0b\x32\x10.cvops.v1.Camera\"%\n\x10GetCameraRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"&\n\x12ListCamerasRequest\x12\x10\n\x08selector\x18\x01 \x01(\t\"8\n\x13ListCamerasResponse\x12!\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x10.cvops.v1.Camera\"(\n\x13RemoveCameraRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x16\n\x14RemoveCameraResponse\"\'\n\x12WatchConfigRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"%\n\x11ListStatusRequest\x12\x10\n\x08selector\x18\x01 \x01(\t\"\xc1\x01\n\x12ListStatusResponse\x12\'\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x16.cvops.v1.CameraStatus\x12:\n\x07ledgers\x18\x02 \x03(\x0b\x32).cvops.v1.ListStatusResponse.LedgersEntry\x1a\x46\n\x0cLedgersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.cvops.v1.LedgerMinute:\x02\x38\x01\x32U\n\x06Ingest\x12K\n\nPushFrames\x12\x1b.cvops.v1.PushFramesRequest\x1a\x1c.cvops.v1.PushFramesResponse(\x01\x30\x01\x32\xe5\x03\n\x07\x43\x61meras\x12\x39\n\tAddCamera\x12\x1a.cvops.v1.AddCameraRequest\x1a\x10.cvops.v1.Camera\x12\x39\n\tSetCamera\x12\x1a.cvops.v1.SetCameraRequest\x1a\x10.cvops.v1.Camera\x12\x39\n\tGetCamera\x12\x1a.cvops.v1.GetCameraRequest\x1a\x10.cvops.v1.Camera\x12J\n\x0bListCameras\x12\x1c.cvops.v1.ListCamerasRequest\x1a\x1d.cvops.v1.ListCamerasResponse\x12M\n\x0cRemoveCamera\x12\x1d.cvops.v1.RemoveCameraRequest\x1a\x1e.cvops.v1.RemoveCameraResponse\x12\x45\n\x0bWatchConfig\x12\x1c.cvops.v1.WatchConfigRequest\x1a\x16.cvops.v1.CameraConfig0\x01\x12G\n\nListStatus\x12\x1b.cvops.v1.ListStatusRequest\x1a\x1c.cvops.v1.ListStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,35 +36,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTATUSRESPONSE_LEDGERSENTRY']._loaded_options = None
   _globals['_LISTSTATUSRESPONSE_LEDGERSENTRY']._serialized_options = b'8\001'
   _globals['_PUSHFRAMESREQUEST']._serialized_start=106
-  _globals['_PUSHFRAMESREQUEST']._serialized_end=309
-  _globals['_PUSHFRAMESRESPONSE']._serialized_start=312
-  _globals['_PUSHFRAMESRESPONSE']._serialized_end=566
-  _globals['_PUSHFRAMESRESPONSE_STATUS']._serialized_start=472
-  _globals['_PUSHFRAMESRESPONSE_STATUS']._serialized_end=566
-  _globals['_ADDCAMERAREQUEST']._serialized_start=568
-  _globals['_ADDCAMERAREQUEST']._serialized_end=620
-  _globals['_SETCAMERAREQUEST']._serialized_start=622
-  _globals['_SETCAMERAREQUEST']._serialized_end=674
-  _globals['_GETCAMERAREQUEST']._serialized_start=676
-  _globals['_GETCAMERAREQUEST']._serialized_end=713
-  _globals['_LISTCAMERASREQUEST']._serialized_start=715
-  _globals['_LISTCAMERASREQUEST']._serialized_end=753
-  _globals['_LISTCAMERASRESPONSE']._serialized_start=755
-  _globals['_LISTCAMERASRESPONSE']._serialized_end=811
-  _globals['_REMOVECAMERAREQUEST']._serialized_start=813
-  _globals['_REMOVECAMERAREQUEST']._serialized_end=853
-  _globals['_REMOVECAMERARESPONSE']._serialized_start=855
-  _globals['_REMOVECAMERARESPONSE']._serialized_end=877
-  _globals['_WATCHCONFIGREQUEST']._serialized_start=879
-  _globals['_WATCHCONFIGREQUEST']._serialized_end=918
-  _globals['_LISTSTATUSREQUEST']._serialized_start=920
-  _globals['_LISTSTATUSREQUEST']._serialized_end=957
-  _globals['_LISTSTATUSRESPONSE']._serialized_start=960
-  _globals['_LISTSTATUSRESPONSE']._serialized_end=1153
-  _globals['_LISTSTATUSRESPONSE_LEDGERSENTRY']._serialized_start=1083
-  _globals['_LISTSTATUSRESPONSE_LEDGERSENTRY']._serialized_end=1153
-  _globals['_INGEST']._serialized_start=1155
-  _globals['_INGEST']._serialized_end=1240
-  _globals['_CAMERAS']._serialized_start=1243
-  _globals['_CAMERAS']._serialized_end=1728
+  _globals['_PUSHFRAMESREQUEST']._serialized_end=326
+  _globals['_PUSHFRAMESRESPONSE']._serialized_start=329
+  _globals['_PUSHFRAMESRESPONSE']._serialized_end=602
+  _globals['_PUSHFRAMESRESPONSE_STATUS']._serialized_start=489
+  _globals['_PUSHFRAMESRESPONSE_STATUS']._serialized_end=602
+  _globals['_ADDCAMERAREQUEST']._serialized_start=604
+  _globals['_ADDCAMERAREQUEST']._serialized_end=656
+  _globals['_SETCAMERAREQUEST']._serialized_start=658
+  _globals['_SETCAMERAREQUEST']._serialized_end=710
+  _globals['_GETCAMERAREQUEST']._serialized_start=712
+  _globals['_GETCAMERAREQUEST']._serialized_end=749
+  _globals['_LISTCAMERASREQUEST']._serialized_start=751
+  _globals['_LISTCAMERASREQUEST']._serialized_end=789
+  _globals['_LISTCAMERASRESPONSE']._serialized_start=791
+  _globals['_LISTCAMERASRESPONSE']._serialized_end=847
+  _globals['_REMOVECAMERAREQUEST']._serialized_start=849
+  _globals['_REMOVECAMERAREQUEST']._serialized_end=889
+  _globals['_REMOVECAMERARESPONSE']._serialized_start=891
+  _globals['_REMOVECAMERARESPONSE']._serialized_end=913
+  _globals['_WATCHCONFIGREQUEST']._serialized_start=915
+  _globals['_WATCHCONFIGREQUEST']._serialized_end=954
+  _globals['_LISTSTATUSREQUEST']._serialized_start=956
+  _globals['_LISTSTATUSREQUEST']._serialized_end=993
+  _globals['_LISTSTATUSRESPONSE']._serialized_start=996
+  _globals['_LISTSTATUSRESPONSE']._serialized_end=1189
+  _globals['_LISTSTATUSRESPONSE_LEDGERSENTRY']._serialized_start=1119
+  _globals['_LISTSTATUSRESPONSE_LEDGERSENTRY']._serialized_end=1189
+  _globals['_INGEST']._serialized_start=1191
+  _globals['_INGEST']._serialized_end=1276
+  _globals['_CAMERAS']._serialized_start=1279
+  _globals['_CAMERAS']._serialized_end=1764
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class PushFramesRequest(_message.Message):
     SAMPLED_OUT_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     CONFIG_REVISION_FIELD_NUMBER: _builtins.int
+    CLOSING_FIELD_NUMBER: _builtins.int
     camera_id: _builtins.str
     """All frames of one call belong to one camera."""
     stream: _builtins.str
@@ -47,6 +48,10 @@ class PushFramesRequest(_message.Message):
     """W3C trace context of this frame; empty: ingest starts a trace."""
     config_revision: _builtins.int
     """Revision of the configuration that the agent has applied; 0: none."""
+    closing: _builtins.bool
+    """The end of a stream: no frame, `image` is empty. `sequence` is the number that the next frame would have had, so that
+    frames lost at the end are known as gaps, and `sampled_out` counts what was left out since the last frame.
+    """
     @_builtins.property
     def captured_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -60,10 +65,11 @@ class PushFramesRequest(_message.Message):
         sampled_out: _builtins.int = ...,
         traceparent: _builtins.str = ...,
         config_revision: _builtins.int = ...,
+        closing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["captured_at", b"captured_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "captured_at", b"captured_at", "config_revision", b"config_revision", "image", b"image", "sampled_out", b"sampled_out", "sequence", b"sequence", "stream", b"stream", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["camera_id", b"camera_id", "captured_at", b"captured_at", "closing", b"closing", "config_revision", b"config_revision", "image", b"image", "sampled_out", b"sampled_out", "sequence", b"sequence", "stream", b"stream", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,12 +89,16 @@ class PushFramesResponse(_message.Message):
         STATUS_STORED: PushFramesResponse._Status.ValueType  # 1
         STATUS_DUPLICATE: PushFramesResponse._Status.ValueType  # 2
         STATUS_REJECTED: PushFramesResponse._Status.ValueType  # 3
+        STATUS_CLOSED: PushFramesResponse._Status.ValueType  # 4
+        """The end of the stream is in the ledger."""
 
     class Status(_Status, metaclass=_StatusEnumTypeWrapper): ...
     STATUS_UNSPECIFIED: PushFramesResponse.Status.ValueType  # 0
     STATUS_STORED: PushFramesResponse.Status.ValueType  # 1
     STATUS_DUPLICATE: PushFramesResponse.Status.ValueType  # 2
     STATUS_REJECTED: PushFramesResponse.Status.ValueType  # 3
+    STATUS_CLOSED: PushFramesResponse.Status.ValueType  # 4
+    """The end of the stream is in the ledger."""
 
     STREAM_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int

@@ -32,7 +32,7 @@ _MAX_STREAMS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An upload with what was found out about it; `finding` is None when it is known to be stored already."""
+    """An upload with what was found out about it; `finding` is None when it is stored already, or no frame."""
 
     upload: Upload
     frame_id: str
@@ -140,7 +140,8 @@ class Committer:
         page, last_ns = Page(), dict[str, int]()
         for upload in uploads:
             page.received(upload, streams[upload.camera_id, upload.stream] if upload.is_counted else None)
-            last_ns[upload.camera_id] = max(upload.received_at_ns, last_ns.get(upload.camera_id, 0))
+            if not upload.closing:
+                last_ns[upload.camera_id] = max(upload.received_at_ns, last_ns.get(upload.camera_id, 0))
         for upload, receipt in zip(uploads, receipts, strict=True):
             page.answered(upload, receipt)
         last_frame_at = {camera_id: datetime.fromtimestamp(ns / 1e9, UTC) for camera_id, ns in last_ns.items()}
@@ -177,6 +178,9 @@ def _answers(arrivals: Sequence[Arrival], stored: set[str]) -> list[Receipt]:
         upload, frame_id = arrival.upload, arrival.frame_id
         if isinstance(arrival.finding, Rejected):
             receipts.append(refusal(upload, arrival.finding))
+            continue
+        if upload.closing:
+            receipts.append(Receipt(upload.stream, upload.sequence, Outcome.CLOSED))
             continue
         outcome = Outcome.STORED if frame_id in stored and frame_id not in seen else Outcome.DUPLICATE
         seen.add(frame_id)

@@ -34,7 +34,7 @@ class Commit:
         frame_ids: of the frames stored.
         streams: trackers as they are after it; `version` is still that of the state they came from.
         page: changes of the ledger.
-        last_frame_at: by camera, when its last frame came.
+        last_frame_at: by camera, when its last frame came; absent where nothing but the end of a stream did.
     """
 
     at: datetime
@@ -178,7 +178,7 @@ def _status_updates(commit: Commit) -> list[UpdateOne]:
             {
                 "$inc": _increments(total, "ledger."),
                 "$min": {"first_minute": minute_at(first[camera_id])},
-                "$max": {"last_frame_at": commit.last_frame_at[camera_id]},
+                **({"$max": {"last_frame_at": last}} if (last := commit.last_frame_at.get(camera_id)) else {}),
             },
         )
         for camera_id, total in totals.items()

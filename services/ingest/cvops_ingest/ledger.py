@@ -110,10 +110,13 @@ class Page:
         return ((camera_id, minute, entries) for (camera_id, minute), entries in self._entries.items())
 
     def received(self, upload: Upload, tracker: SequenceTracker | None) -> None:
-        """Books the left side: a frame came in. Without a tracker it is a single picture, outside of any sequence."""
+        """Books the left side: a frame came in. Without a tracker it is a single picture, outside of any sequence.
+
+        The end of a stream takes a number as a frame does, so that it counts once, and is none.
+        """
         entries = self._entries[upload.camera_id, upload.minute]
         seen = tracker.see(upload.sequence, upload.minute) if tracker else Seen(Sighting.NEXT)
-        entries.captured += 1 + seen.skipped
+        entries.captured += seen.skipped + (not upload.closing)
         entries.gaps += seen.skipped
         if seen.sighting is Sighting.LATE:
             booked = self._entries[upload.camera_id, seen.booked_minute]
@@ -131,5 +134,5 @@ class Page:
             entries.stored += 1
         elif receipt.outcome is Outcome.DUPLICATE:
             entries.duplicates += 1
-        else:
+        elif receipt.outcome is Outcome.REJECTED:
             entries.rejected[receipt.reason] += 1

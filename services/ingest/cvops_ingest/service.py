@@ -68,6 +68,8 @@ class Ingest:
         """
         try:
             self.cameras.get(upload.camera_id)
+            if upload.closing:
+                check(upload)  # what is no frame is not in the ledger either when it is refused
         except Rejected as error:
             self._count(upload, receipt := refusal(upload, error))
             reply(receipt)
@@ -79,6 +81,8 @@ class Ingest:
             check(upload)
         except Rejected as error:
             return Pending(upload, "", reply, inspect=False, verdict=error)
+        if upload.closing:
+            return Pending(upload, "", reply, inspect=False)
         frame_id = upload.frame_id
         if frame_id in self._recent:
             return Pending(upload, frame_id, reply, inspect=False)
@@ -94,6 +98,8 @@ class Ingest:
 
     def _committed(self, uploads: Sequence[Upload], receipts: Sequence[Receipt]) -> None:
         for upload, receipt in zip(uploads, receipts, strict=True):
+            if upload.closing:
+                continue
             self._count(upload, receipt)
             stored = receipt.outcome is Outcome.STORED
             lateness_s = (upload.received_at_ns - upload.captured_at_ns) / 1e9 if stored else None

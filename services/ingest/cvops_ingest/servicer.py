@@ -18,6 +18,7 @@ _STATUS = {
     Outcome.STORED: PushFramesResponse.STATUS_STORED,
     Outcome.DUPLICATE: PushFramesResponse.STATUS_DUPLICATE,
     Outcome.REJECTED: PushFramesResponse.STATUS_REJECTED,
+    Outcome.CLOSED: PushFramesResponse.STATUS_CLOSED,
 }
 
 
@@ -116,6 +117,7 @@ def _upload(request: PushFramesRequest) -> Upload:
         sampled_out=request.sampled_out,
         traceparent=traced(request.traceparent),
         config_revision=request.config_revision,
+        closing=request.closing,
     )
 
 

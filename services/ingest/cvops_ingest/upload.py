@@ -26,6 +26,7 @@ class Upload:
         sampled_out: frames that the agent left out on purpose since the previous one.
         traceparent: W3C trace context; empty: a trace begins here.
         config_revision: of the configuration that the agent has applied; 0: none.
+        closing: no frame but the end of its stream; `sequence` is what the next frame would have had.
     """
 
     camera_id: str
@@ -37,6 +38,7 @@ class Upload:
     sampled_out: int = 0
     traceparent: str = ""
     config_revision: int = 0
+    closing: bool = False
 
     @property
     def frame_id(self) -> str:
@@ -63,6 +65,8 @@ class Outcome(StrEnum):
     """Had been stored before."""
     REJECTED = "rejected"
     """Refused; sending it again cannot help."""
+    CLOSED = "closed"
+    """No frame: the end of a stream is in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def check(upload: Upload) -> None:
     Raises:
         BadArgument: with the reason `no_captured_at`, `bad_sequence` or `bad_argument` (the name of the stream).
     """
-    if not 0 < upload.captured_at_ns < _LAST_NS:
+    if not upload.closing and not 0 < upload.captured_at_ns < _LAST_NS:
         raise BadArgument(
             f"frame {upload.sequence} of camera {upload.camera_id} has capture time {upload.captured_at_ns} ns: "
             "expected the time since 1970, so that it can be known again; set captured_at",
@@ -100,7 +104,7 @@ def check(upload: Upload) -> None:
             "stream",
             reason="bad_sequence",
         )
-    if upload.stream and not _STREAM.fullmatch(upload.stream):
+    if (upload.stream or upload.closing) and not _STREAM.fullmatch(upload.stream):
         raise BadArgument(
             f"stream {upload.stream[:80]!r} of camera {upload.camera_id} cannot be used: expected 1 to 64 letters, "
             "digits, '.', '_' or '-', another one for each run of an agent"

@@ -94,7 +94,7 @@ def _sentence(report: "PushReport") -> str:
         (report.duplicates, f"{report.duplicates} had been stored before"),
         (len(rejected), f"rejected: {rejected}"),
         (report.corrupt, f"{report.corrupt} corrupt, skipped"),
-        (report.dropped, f"{report.dropped} dropped, the spool was full"),
+        (report.dropped, f"{report.dropped} dropped, the spool or its disk was full"),
     ):
         if count:
             parts.append(words)
@@ -140,6 +140,8 @@ class _progress:  # noqa: N801 - used as a context manager only
         facts = f"{report.fps:5.0f} fps  {report.acknowledged} acknowledged  {report.waiting} waiting"
         if report.spooled_bytes:
             facts += f"  {report.spooled_bytes / 1e6:.0f} MB spooled"
+        if report.disk_is_full:
+            facts += "  [red]the disk is full[/]"
         if report.dropped:
             facts += f"  [red]{report.dropped} dropped[/]"
         if report.rejected:

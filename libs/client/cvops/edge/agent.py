@@ -59,6 +59,7 @@ class PushReport:
     dropped: int = 0
     waiting: int = 0
     spooled_bytes: int = 0
+    disk_is_full: bool = False
     seconds: float = 0.0
     last_rejection: str = ""
 
@@ -88,6 +89,7 @@ class EdgeAgent:
         self._paused = False
         self._on_progress = on_progress
         self._captured = self._sampled_out = 0
+        self._skipped = 0  # since the last frame that was sent
         self._began_s = time.monotonic()
         self._reported_s = 0.0
 
@@ -118,28 +120,34 @@ class EdgeAgent:
         try:
             self._send_all(pusher)
         except SourceError:
-            pusher.drain(lambda: self._tell(pusher))
+            self._finish(pusher)
             raise
+        except BaseException:
+            pusher.finish(self._skipped, wait=False)  # for the next run, where the spool outlives this one
+            raise
+        self._finish(pusher)
+
+    def _finish(self, pusher: FramePusher) -> None:
+        pusher.finish(self._skipped)
         pusher.drain(lambda: self._tell(pusher))
 
     def _send_all(self, pusher: FramePusher) -> None:
         start_ns = self._options.start_ns or time.time_ns()
         last_sent_s: float | None = None
-        skipped = 0
         for frame in self._paced():
             self._captured += 1
             fps = self._options.fps
             # Half a frame of tolerance: time stamps of cameras tremble.
             too_soon = fps is not None and last_sent_s is not None and frame.offset_s - last_sent_s < 0.98 / fps
             if self._paused or too_soon:
-                skipped += 1
+                self._skipped += 1
                 self._sampled_out += 1
                 continue
             last_sent_s = frame.offset_s
             captured_s = frame.offset_s if frame.captured_s is None else frame.captured_s
             captured_at_ns = start_ns + int(captured_s * _NS)
-            pusher.send(self._encode(frame.image), captured_at_ns, sampled_out=skipped)
-            skipped = 0
+            pusher.send(self._encode(frame.image), captured_at_ns, sampled_out=self._skipped)
+            self._skipped = 0
             self._tell(pusher)
 
     def _paced(self) -> Iterator[Captured]:
@@ -205,6 +213,7 @@ class EdgeAgent:
             dropped=counts.dropped,
             waiting=counts.waiting,
             spooled_bytes=counts.spooled_bytes,
+            disk_is_full=counts.disk_is_full,
             seconds=time.monotonic() - self._began_s,
             last_rejection=pusher.last_rejection,
         )

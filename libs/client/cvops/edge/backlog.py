@@ -13,7 +13,7 @@ Position = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the frames so far. `waiting` is in memory, `spooled_bytes` on disk."""
+    """What became of the frames so far. `waiting` is in memory, `spooled_bytes` on disk, which may be full."""
 
     acknowledged: int
     duplicates: int
@@ -21,6 +21,7 @@ class Counts:
     dropped: int
     waiting: int
     spooled_bytes: int
+    disk_is_full: bool = False
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class Backlog:
             if response.status == PushFramesResponse.STATUS_REJECTED:
                 self._rejected[response.reason or "rejected"] += 1
                 self.last_rejection = response.message
-            else:
+            elif response.status != PushFramesResponse.STATUS_CLOSED:
                 self._acknowledged += 1
                 self._duplicates += response.status == PushFramesResponse.STATUS_DUPLICATE
             if sent.file is not None:
@@ -136,6 +137,7 @@ class Backlog:
                 dropped=self._spool.dropped,
                 waiting=len(self._waiting) + len(self._unanswered),
                 spooled_bytes=self._spool.size_bytes,
+                disk_is_full=self._spool.disk_is_full,
             )
 
     def close(self) -> int:

@@ -1,5 +1,6 @@
 """Pushes the frames of one camera to ingest: a stream with a window, again and again until each is answered for."""
 
+import logging
 import os
 import threading
 import time
@@ -31,6 +32,9 @@ _MEMORY_FRAMES = 64
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _POLL_S = 0.1
+_WARN_EVERY_S = 60.0
+
+log = logging.getLogger(__name__)
 
 
 class FramePusher:
@@ -57,7 +61,7 @@ class FramePusher:
             connection: where ingest is, and the key.
             camera_id: whose frames.
             spool_dir: frames that cannot be sent wait here, also for the next run. None: a folder of this run alone.
-            spool_mb: size of the spool, MiB; when it is full the oldest frames are dropped and counted.
+            spool_mb: size of the spool, MiB; when it or its disk is full the oldest frames are dropped and counted.
             live: the source does not wait: frames go to the spool when memory is full. Else `send` waits.
             patience_s: how long `close`, and `send` when it waits for room, go without any answer before they give up.
 
@@ -83,6 +87,7 @@ class FramePusher:
         self._call: Any = None
         self._fatal: CvopsError | None = None
         self._last_answer_s = time.monotonic()
+        self._warned_s = -_WARN_EVERY_S
         self._thread = threading.Thread(target=self._run, name=f"push-{camera_id}", daemon=True)
         self._thread.start()
 
@@ -107,7 +112,7 @@ class FramePusher:
         Raises:
             Refused: ingest refuses all frames of this camera, for what it told.
             ConnectionFailed: the source is not live, memory is full and nobody answered for `patience_s`.
-            SpoolError: the frame had to go to disk, and the disk does not take it.
+            SpoolError: the frame had to go to disk, and the disk does not take it, for another reason than being full.
         """
         self._raise_fatal()
         with self._lock:
@@ -124,6 +129,32 @@ class FramePusher:
             self._sequence += 1
             self._put(request)
         self._raise_fatal()
+        self._warn_of_full_disk()
+
+    def finish(self, sampled_out: int, *, wait: bool = True) -> None:
+        """Queues the end of the stream: so ingest learns what its last frame could not tell. Raises as `send` does.
+
+        Args:
+            sampled_out: frames left out on purpose since the last one.
+            wait: for room; else the end is told only where there is some.
+        """
+        if not sampled_out and not self.counts.dropped:
+            return  # the last frame has told everything
+        with self._lock:
+            request = PushFramesRequest(
+                camera_id=self.camera_id,
+                stream=self._stream,
+                sequence=self._sequence,
+                sampled_out=sampled_out,
+                config_revision=self.config_revision,
+                closing=True,
+            )
+            request.captured_at.FromNanoseconds(time.time_ns())
+            if wait:
+                self._put(request)
+            else:
+                with suppress(OSError):
+                    self._backlog.put(request, timeout_s=0)
 
     @property
     def counts(self) -> Counts:
@@ -179,6 +210,19 @@ class FramePusher:
                 self._raise_impatience(max(began_s, self._last_answer_s))
         except OSError as error:
             raise self._spool_error(error) from error
+
+    def _warn_of_full_disk(self) -> None:
+        now_s = time.monotonic()
+        counts = self.counts
+        if counts.disk_is_full and now_s - self._warned_s >= _WARN_EVERY_S:
+            self._warned_s = now_s
+            log.warning(
+                "the disk of spool %s is full: the oldest frames of %s are dropped, %d so far; "
+                "make room there, or choose another --spool-dir",
+                self._folder,
+                self.camera_id,
+                counts.dropped,
+            )
 
     def _raise_impatience(self, since_s: float) -> None:
         if time.monotonic() - since_s > self._patience_s:

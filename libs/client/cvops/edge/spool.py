@@ -7,7 +7,7 @@ removed when all its frames were acknowledged. A record half written by a proces
 import struct
 import zlib
 from collections.abc import Iterator
-from errno import ENOSPC
+from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,13 +18,15 @@ from cvops_protos.v1.ingest_pb2 import PushFramesRequest
 _HEAD = struct.Struct("<II")
 _FILE_BYTES = 4 * 1024 * 1024
 _FILES_AT_LEAST = 8  # in a full spool: with each that is dropped it loses that share
+_FULL = (ENOSPC, EDQUOT, EFBIG)
 
 
 class Spool:
     """A bounded queue of frames on disk. Not thread-safe: its owner holds a lock.
 
     Attributes:
-        dropped: frames that were thrown away because the spool was full, the oldest first.
+        dropped: frames that were thrown away because the spool or its disk was full, the oldest first.
+        disk_is_full: whether the disk had no room for the last frame, less than the spool's own limit.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -45,6 +47,7 @@ class Spool:
         self._next = 1 + max((int(path.stem) for path in self._files), default=0)
         self._counts: dict[Path, int] = {}
         self.dropped = 0
+        self.disk_is_full = False
 
     def __bool__(self) -> bool:
         """Whether there is a file to read."""
@@ -58,31 +61,47 @@ class Spool:
     def append(self, request: PushFramesRequest) -> None:
         """Adds a frame at the end; drops the oldest files when the spool is full.
 
+        On a disk that is full the oldest file makes room; where that does not help, this frame is dropped and counted.
+
         Raises:
-            OSError: the disk does not take it; what is there stays readable.
+            OSError: the disk does not take it for another reason; what is there stays readable.
         """
         record = _record(request)
         while self.size_bytes + len(record) > self._limit and self._files:
             self._drop_oldest()
-        if self._writing is None:
-            path = self._folder / f"{self._next:012d}.spool"
-            self._next += 1
-            self._writing = path.open("wb", buffering=0)
-            self._files.append(path)
-            self._sizes[path] = 0
-        path = self._files[-1]
+        self.disk_is_full = not self._write(record)
+        if self.disk_is_full:
+            if self._files:
+                self._drop_oldest()
+            if not self._write(record):
+                self.dropped += 1
+
+    def _write(self, record: bytes) -> bool:
+        """Writes a record at the end; False when the disk has no room for it."""
         try:
+            if self._writing is None:
+                self._open_file()
+            assert self._writing is not None
             written = self._writing.write(record)
-        except OSError:
+        except OSError as error:
             self._finish_file()
-            raise
-        self._sizes[path] += written
+            if error.errno not in _FULL:
+                raise
+            written = 0
+        path = self._files[-1] if self._files else None
         if written != len(record):
             self._finish_file()  # nothing may follow a torn record
-            raise OSError(ENOSPC, "no space left for the frame")
+            if path is not None:
+                self._sizes[path] += written
+                if self._sizes[path] == 0:
+                    self.remove(path)
+            return False
+        assert path is not None
+        self._sizes[path] += written
         self._counts[path] = self._counts.get(path, 0) + 1
         if self._sizes[path] >= self._file_bytes:
             self._finish_file()
+        return True
 
     def put_back(self, requests: list[PushFramesRequest], instead_of: list[Path]) -> None:
         """Puts frames before all others, for the files of `instead_of` that were taken and whose frames these are.
@@ -133,6 +152,13 @@ class Spool:
     def close(self) -> None:
         """Closes the file being written; everything stays on disk."""
         self._finish_file()
+
+    def _open_file(self) -> None:
+        path = self._folder / f"{self._next:012d}.spool"
+        self._next += 1
+        self._writing = path.open("wb", buffering=0)
+        self._files.append(path)
+        self._sizes[path] = 0
 
     def _drop_oldest(self) -> None:
         oldest = self._files[0]
