@@ -215,6 +215,7 @@ async def inference(kafka_url: str, tmp_path_factory: pytest.TempPathFactory) ->
     settings = InferenceSettings(
         kafka=kafka_url, objects=(folder / "objects").as_uri(), keys=folder / "keys.json", cache_dir=folder / "cache",
         grpc_listen=f"127.0.0.1:{grpc_port}", http_listen=f"127.0.0.1:{http_port}", shutdown_s=1,
+        queue_limit=60,  # fewer than the images of one call
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         await start(build(settings), settings, stack)
