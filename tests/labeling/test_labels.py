@@ -44,6 +44,8 @@ async def test_two_people_never_overwrite_each_other_unseen(labeling, seen, proj
     assert code is grpc.StatusCode.ABORTED
     told = await until(lambda: labeling.told("labels", pb.Label, f"{project}-1"), lambda found: len(found) == 2)
     assert [(each.revision, each.author.name) for each in told] == [(1, "anna"), (2, "bert")]
+    assert all(each.predicted == task.suggestion and each.predicted_by for each in told)
+    assert list(told[0].predicted_classes) == list(task.suggestion_classes)
     held = [
         label
         async for label in labeling.stub.ExportLabels(

@@ -77,12 +77,12 @@ def test_histograms_know_ties_and_constants():
 
 
 def test_the_estimated_loss_has_the_sign_and_size_of_the_true_one(rng: np.random.Generator):
-    harm = estimated_harm(rng.beta(8, 2, 500), rng.beta(5, 5, 200), strong_drift=True)
+    harm = estimated_harm(rng.beta(8, 2, 500), rng.beta(5, 5, 200), trusted=False)
     assert harm is not None
     assert harm.loss == pytest.approx(0.3, abs=0.05)
     assert harm.low < harm.loss < harm.high
     assert harm.trust == "low"
-    assert estimated_harm(np.array([np.nan]), rng.random(5), strong_drift=False) is None
+    assert estimated_harm(np.array([np.nan]), rng.random(5), trusted=True) is None
 
 
 def test_atc_is_exact_without_change_and_finds_a_loss(rng: np.random.Generator):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from html import escape
 
+from cvops.domain_lines import domain_lines
 from cvops.report_style import STYLE
 from cvops_protos.v1.drift_pb2 import DriftEvent, DriftReport, EvidencePoint, Histogram
 
@@ -44,11 +45,15 @@ def _models(report: DriftReport) -> str:
         f"<td>{escape(model.stage)}<td>{model.frames}<td>{escape(', '.join(model.alarms)) or 'none'}"
         for model in report.status.models
     )
+    domains = "".join(f"<li>{escape(line)}" for line in domain_lines(report.status))
     faults = "".join(f"<li>{escape(fault)}" for fault in report.status.faults)
     problems = "".join(f"<li>{escape(problem)}" for problem in report.status.problems)
     return (
-        "<h2>Now</h2><table><tr><th>model<th>light<th>reference<th>frames<th>open alarms" + rows + "</table>"
-        f"<p>Camera: {escape(report.status.health)}</p>"
+        "<h2>Now</h2><table><tr><th>model<th>light<th>reference<th>frames<th>open alarms"
+        + rows
+        + "</table>"
+        + (f"<ul>{domains}</ul>" if domains else "")
+        + f"<p>Camera: {escape(report.status.health)}</p>"
         + (f"<ul>{faults}</ul>" if faults else "")
         + (f"<p>Could not be used:</p><ul>{problems}</ul>" if problems else "")
     )

@@ -38,8 +38,11 @@ class Whitening:
 def fit_whitening(x_ref: FloatArray, dims: int) -> Whitening:
     """The whitening of a reference (N, D) into at most `dims` features; 5 % shrinkage to a sphere keeps it stable."""
     x = np.asarray(x_ref, np.float64)
-    mean = x.mean(0)
-    covariance = np.atleast_2d(np.cov(x.T))
+    return whitening_of(x.mean(0), np.atleast_2d(np.cov(x.T)), dims)
+
+
+def whitening_of(mean: FloatArray, covariance: FloatArray, dims: int) -> Whitening:
+    """The whitening by a mean (D,) and a covariance (D, D) that are known, likewise."""
     n_features = len(mean)
     level = max(float(np.trace(covariance)) / n_features, 1e-12)
     covariance = (1 - SHRINKAGE) * covariance + SHRINKAGE * level * np.eye(n_features)

@@ -27,7 +27,7 @@ from cvops_protos.v1 import prediction_pb2 as cvops__protos_dot_v1_dot_predictio
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63vops_protos/v1/drift.proto\x12\x08\x63vops.v1\x1a\x1b\x63vops_protos/v1/image.proto\x1a cvops_protos/v1/prediction.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x07\n\nDriftEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08\x61larm_id\x18\x02 \x01(\t\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12\x0f\n\x07project\x18\x04 \x01(\t\x12&\n\x05model\x18\x05 \x01(\x0b\x32\x12.cvops.v1.ModelRefH\x00\x88\x01\x01\x12\'\n\x04kind\x18\x06 \x01(\x0e\x32\x19.cvops.v1.DriftEvent.Kind\x12\x0e\n\x06signal\x18\x07 \x01(\t\x12)\n\x05state\x18\x08 \x01(\x0e\x32\x1a.cvops.v1.DriftEvent.State\x12/\n\x08severity\x18\t \x01(\x0e\x32\x1d.cvops.v1.DriftEvent.Severity\x12)\n\x05since\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x08\x65vidence\x18\r \x01(\x0b\x32\x12.cvops.v1.Evidence\x12)\n\x04harm\x18\x0e \x01(\x0b\x32\x16.cvops.v1.HarmEstimateH\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x0f \x01(\t\x12\x0b\n\x03why\x18\x10 \x03(\t\x12\x11\n\tcoincides\x18\x11 \x03(\t\x12+\n\thistogram\x18\x12 \x01(\x0b\x32\x13.cvops.v1.HistogramH\x02\x88\x01\x01\x12%\n\texemplars\x18\x13 \x03(\x0b\x32\x12.cvops.v1.Exemplar\x12\x0e\n\x06regime\x18\x14 \x01(\t\x12\x14\n\x0copen_signals\x18\x15 \x03(\t\"v\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_DATA\x10\x01\x12\x13\n\x0fKIND_PREDICTION\x10\x02\x12\x10\n\x0cKIND_CONCEPT\x10\x03\x12\x0f\n\x0bKIND_DOMAIN\x10\x04\x12\x11\n\rKIND_UPSTREAM\x10\x05\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_OPENED\x10\x01\x12\x11\n\rSTATE_UPDATED\x10\x02\x12\x10\n\x0cSTATE_CLOSED\x10\x03\"d\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03\x42\x08\n\x06_modelB\x07\n\x05_harmB\x0c\n\n_histogram\"\xa3\x02\n\x08\x45vidence\x12\x11\n\tstatistic\x18\x01 \x01(\t\x12\r\n\x05ratio\x18\x02 \x01(\x01\x12\x0c\n\x04peak\x18\x03 \x01(\x01\x12\x18\n\x10\x66\x61lse_alarm_days\x18\x04 \x01(\x01\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x05 \x01(\x01\x12\x13\n\x0b\x65\x66\x66\x65\x63t_unit\x18\x06 \x01(\t\x12\x0f\n\x02ks\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nks_p_value\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03psi\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rpsi_threshold\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x14\n\x07outside\x18\x0b \x01(\x01H\x04\x88\x01\x01\x42\x05\n\x03_ksB\r\n\x0b_ks_p_valueB\x06\n\x04_psiB\x10\n\x0e_psi_thresholdB\n\n\x08_outside\"c\n\x0cHarmEstimate\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\x01\x12\x0b\n\x03now\x18\x02 \x01(\x01\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\x12\r\n\x05trust\x18\x06 \x01(\t\":\n\tHistogram\x12\r\n\x05\x65\x64ges\x18\x01 \x03(\x01\x12\x11\n\treference\x18\x02 \x03(\x01\x12\x0b\n\x03now\x18\x03 \x03(\x01\"_\n\x08\x45xemplar\x12\x10\n\x08\x66rame_id\x18\x01 \x01(\t\x12)\n\x05where\x18\x02 \x01(\x0b\x32\x15.cvops.v1.ObjectRangeH\x00\x88\x01\x01\x12\x0c\n\x04role\x18\x03 \x01(\tB\x08\n\x06_where\"\xae\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x01 \x01(\t\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\x10\n\x08\x66rame_id\x18\x03 \x01(\t\x12!\n\x05model\x18\x04 \x01(\x0b\x32\x12.cvops.v1.ModelRef\x12\r\n\x05\x65rror\x18\x05 \x01(\x01\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\t\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x16ListDriftStatusRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"G\n\x17ListDriftStatusResponse\x12,\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x1b.cvops.v1.CameraDriftStatus\"\xc8\x01\n\x11\x43\x61meraDriftStatus\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x31\n\rlast_frame_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06health\x18\x04 \x01(\t\x12\x0e\n\x06\x66\x61ults\x18\x05 \x03(\t\x12*\n\x06models\x18\x06 \x03(\x0b\x32\x1a.cvops.v1.ModelDriftStatus\x12\x10\n\x08problems\x18\x07 \x03(\t\"\xde\x02\n\x10ModelDriftStatus\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.cvops.v1.ModelRef\x12\x0e\n\x06regime\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0e\n\x06\x66rames\x18\x04 \x01(\x04\x12\x15\n\rframes_needed\x18\x05 \x01(\x04\x12\x36\n\x06ratios\x18\x06 \x03(\x0b\x32&.cvops.v1.ModelDriftStatus.RatiosEntry\x12\x0e\n\x06\x61larms\x18\x07 \x03(\t\x12\x12\n\x05\x65rror\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\terror_low\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nerror_high\x18\n \x01(\x01H\x02\x88\x01\x01\x1a-\n\x0bRatiosEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x08\n\x06_errorB\x0c\n\n_error_lowB\r\n\x0b_error_high\"d\n\x15GetDriftReportRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12.\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_since\"\xd6\x02\n\x0b\x44riftReport\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.cvops.v1.CameraDriftStatus\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.cvops.v1.DriftEvent\x12\x39\n\nhistograms\x18\x03 \x03(\x0b\x32%.cvops.v1.DriftReport.HistogramsEntry\x12)\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x17.cvops.v1.EvidencePoint\x12\x16\n\x0ereference_view\x18\x05 \x01(\x0c\x12\x14\n\x0cpresent_view\x18\x06 \x01(\x0c\x12\x18\n\x10\x66\x61lse_alarm_days\x18\x07 \x01(\x01\x1a\x46\n\x0fHistogramsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.cvops.v1.Histogram:\x02\x38\x01\"\xaa\x01\n\rEvidencePoint\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x02 \x01(\t\x12\x33\n\x06ratios\x18\x03 \x03(\x0b\x32#.cvops.v1.EvidencePoint.RatiosEntry\x1a-\n\x0bRatiosEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"&\n\x11\x41\x63\x63\x65ptViewRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x14\n\x12\x41\x63\x63\x65ptViewResponse\"#\n\x0eRelearnRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x11\n\x0fRelearnResponse\"=\n\x15RecordFeedbackRequest\x12$\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Feedback\"\x18\n\x16RecordFeedbackResponse2\x87\x03\n\x05\x44rift\x12V\n\x0fListDriftStatus\x12 .cvops.v1.ListDriftStatusRequest\x1a!.cvops.v1.ListDriftStatusResponse\x12H\n\x0eGetDriftReport\x12\x1f.cvops.v1.GetDriftReportRequest\x1a\x15.cvops.v1.DriftReport\x12G\n\nAcceptView\x12\x1b.cvops.v1.AcceptViewRequest\x1a\x1c.cvops.v1.AcceptViewResponse\x12>\n\x07Relearn\x12\x18.cvops.v1.RelearnRequest\x1a\x19.cvops.v1.RelearnResponse\x12S\n\x0eRecordFeedback\x12\x1f.cvops.v1.RecordFeedbackRequest\x1a .cvops.v1.RecordFeedbackResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63vops_protos/v1/drift.proto\x12\x08\x63vops.v1\x1a\x1b\x63vops_protos/v1/image.proto\x1a cvops_protos/v1/prediction.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x07\n\nDriftEvent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x10\n\x08\x61larm_id\x18\x02 \x01(\t\x12\x11\n\tcamera_id\x18\x03 \x01(\t\x12\x0f\n\x07project\x18\x04 \x01(\t\x12&\n\x05model\x18\x05 \x01(\x0b\x32\x12.cvops.v1.ModelRefH\x00\x88\x01\x01\x12\'\n\x04kind\x18\x06 \x01(\x0e\x32\x19.cvops.v1.DriftEvent.Kind\x12\x0e\n\x06signal\x18\x07 \x01(\t\x12)\n\x05state\x18\x08 \x01(\x0e\x32\x1a.cvops.v1.DriftEvent.State\x12/\n\x08severity\x18\t \x01(\x0e\x32\x1d.cvops.v1.DriftEvent.Severity\x12)\n\x05since\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\topened_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02\x61t\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x08\x65vidence\x18\r \x01(\x0b\x32\x12.cvops.v1.Evidence\x12)\n\x04harm\x18\x0e \x01(\x0b\x32\x16.cvops.v1.HarmEstimateH\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x0f \x01(\t\x12\x0b\n\x03why\x18\x10 \x03(\t\x12\x11\n\tcoincides\x18\x11 \x03(\t\x12+\n\thistogram\x18\x12 \x01(\x0b\x32\x13.cvops.v1.HistogramH\x02\x88\x01\x01\x12%\n\texemplars\x18\x13 \x03(\x0b\x32\x12.cvops.v1.Exemplar\x12\x0e\n\x06regime\x18\x14 \x01(\t\x12\x14\n\x0copen_signals\x18\x15 \x03(\t\"v\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_DATA\x10\x01\x12\x13\n\x0fKIND_PREDICTION\x10\x02\x12\x10\n\x0cKIND_CONCEPT\x10\x03\x12\x0f\n\x0bKIND_DOMAIN\x10\x04\x12\x11\n\rKIND_UPSTREAM\x10\x05\"U\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_OPENED\x10\x01\x12\x11\n\rSTATE_UPDATED\x10\x02\x12\x10\n\x0cSTATE_CLOSED\x10\x03\"d\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n\rSEVERITY_INFO\x10\x01\x12\x14\n\x10SEVERITY_WARNING\x10\x02\x12\x15\n\x11SEVERITY_CRITICAL\x10\x03\x42\x08\n\x06_modelB\x07\n\x05_harmB\x0c\n\n_histogram\"\xdf\x02\n\x08\x45vidence\x12\x11\n\tstatistic\x18\x01 \x01(\t\x12\r\n\x05ratio\x18\x02 \x01(\x01\x12\x0c\n\x04peak\x18\x03 \x01(\x01\x12\x18\n\x10\x66\x61lse_alarm_days\x18\x04 \x01(\x01\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x05 \x01(\x01\x12\x13\n\x0b\x65\x66\x66\x65\x63t_unit\x18\x06 \x01(\t\x12\x0f\n\x02ks\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\nks_p_value\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x10\n\x03psi\x18\t \x01(\x01H\x02\x88\x01\x01\x12\x1a\n\rpsi_threshold\x18\n \x01(\x01H\x03\x88\x01\x01\x12\x14\n\x07outside\x18\x0b \x01(\x01H\x04\x88\x01\x01\x12!\n\x14\x66\x61lse_discovery_rate\x18\x0c \x01(\x01H\x05\x88\x01\x01\x42\x05\n\x03_ksB\r\n\x0b_ks_p_valueB\x06\n\x04_psiB\x10\n\x0e_psi_thresholdB\n\n\x08_outsideB\x17\n\x15_false_discovery_rate\"c\n\x0cHarmEstimate\x12\x0e\n\x06\x62\x65\x66ore\x18\x01 \x01(\x01\x12\x0b\n\x03now\x18\x02 \x01(\x01\x12\x0c\n\x04loss\x18\x03 \x01(\x01\x12\x0b\n\x03low\x18\x04 \x01(\x01\x12\x0c\n\x04high\x18\x05 \x01(\x01\x12\r\n\x05trust\x18\x06 \x01(\t\":\n\tHistogram\x12\r\n\x05\x65\x64ges\x18\x01 \x03(\x01\x12\x11\n\treference\x18\x02 \x03(\x01\x12\x0b\n\x03now\x18\x03 \x03(\x01\"_\n\x08\x45xemplar\x12\x10\n\x08\x66rame_id\x18\x01 \x01(\t\x12)\n\x05where\x18\x02 \x01(\x0b\x32\x15.cvops.v1.ObjectRangeH\x00\x88\x01\x01\x12\x0c\n\x04role\x18\x03 \x01(\tB\x08\n\x06_where\"\xae\x01\n\x08\x46\x65\x65\x64\x62\x61\x63k\x12\x13\n\x0b\x66\x65\x65\x64\x62\x61\x63k_id\x18\x01 \x01(\t\x12\x11\n\tcamera_id\x18\x02 \x01(\t\x12\x10\n\x08\x66rame_id\x18\x03 \x01(\t\x12!\n\x05model\x18\x04 \x01(\x0b\x32\x12.cvops.v1.ModelRef\x12\r\n\x05\x65rror\x18\x05 \x01(\x01\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\t\x12&\n\x02\x61t\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x16ListDriftStatusRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"G\n\x17ListDriftStatusResponse\x12,\n\x07\x63\x61meras\x18\x01 \x03(\x0b\x32\x1b.cvops.v1.CameraDriftStatus\"\xc8\x01\n\x11\x43\x61meraDriftStatus\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\x31\n\rlast_frame_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06health\x18\x04 \x01(\t\x12\x0e\n\x06\x66\x61ults\x18\x05 \x03(\t\x12*\n\x06models\x18\x06 \x03(\x0b\x32\x1a.cvops.v1.ModelDriftStatus\x12\x10\n\x08problems\x18\x07 \x03(\t\"\x8b\x03\n\x10ModelDriftStatus\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.cvops.v1.ModelRef\x12\x0e\n\x06regime\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0e\n\x06\x66rames\x18\x04 \x01(\x04\x12\x15\n\rframes_needed\x18\x05 \x01(\x04\x12\x36\n\x06ratios\x18\x06 \x03(\x0b\x32&.cvops.v1.ModelDriftStatus.RatiosEntry\x12\x0e\n\x06\x61larms\x18\x07 \x03(\t\x12\x12\n\x05\x65rror\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\terror_low\x18\t \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nerror_high\x18\n \x01(\x01H\x02\x88\x01\x01\x12+\n\x07\x64omains\x18\x0b \x03(\x0b\x32\x1a.cvops.v1.DomainComparison\x1a-\n\x0bRatiosEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x08\n\x06_errorB\x0c\n\n_error_lowB\r\n\x0b_error_high\"\xe0\x02\n\x10\x44omainComparison\x12\x0e\n\x06regime\x18\x01 \x01(\t\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x11training_distance\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10training_outside\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x1e\n\x11training_evidence\x18\x05 \x01(\x01H\x02\x88\x01\x01\x12\x1b\n\x0e\x66leet_evidence\x18\x06 \x01(\x01H\x03\x88\x01\x01\x12\x0f\n\x07\x63\x61meras\x18\x07 \x01(\r\x12\x16\n\x0enearest_camera\x18\x08 \x01(\t\x12\x0b\n\x03\x61uc\x18\t \x01(\x01\x12\x0e\n\x06unlike\x18\n \x03(\tB\x14\n\x12_training_distanceB\x13\n\x11_training_outsideB\x14\n\x12_training_evidenceB\x11\n\x0f_fleet_evidence\"d\n\x15GetDriftReportRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\x12.\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x42\x08\n\x06_since\"\xd6\x02\n\x0b\x44riftReport\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.cvops.v1.CameraDriftStatus\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.cvops.v1.DriftEvent\x12\x39\n\nhistograms\x18\x03 \x03(\x0b\x32%.cvops.v1.DriftReport.HistogramsEntry\x12)\n\x08\x65vidence\x18\x04 \x03(\x0b\x32\x17.cvops.v1.EvidencePoint\x12\x16\n\x0ereference_view\x18\x05 \x01(\x0c\x12\x14\n\x0cpresent_view\x18\x06 \x01(\x0c\x12\x18\n\x10\x66\x61lse_alarm_days\x18\x07 \x01(\x01\x1a\x46\n\x0fHistogramsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.cvops.v1.Histogram:\x02\x38\x01\"\xaa\x01\n\rEvidencePoint\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x02 \x01(\t\x12\x33\n\x06ratios\x18\x03 \x03(\x0b\x32#.cvops.v1.EvidencePoint.RatiosEntry\x1a-\n\x0bRatiosEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"&\n\x11\x41\x63\x63\x65ptViewRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x14\n\x12\x41\x63\x63\x65ptViewResponse\"#\n\x0eRelearnRequest\x12\x11\n\tcamera_id\x18\x01 \x01(\t\"\x11\n\x0fRelearnResponse\"=\n\x15RecordFeedbackRequest\x12$\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x01 \x03(\x0b\x32\x12.cvops.v1.Feedback\"\x18\n\x16RecordFeedbackResponse2\x87\x03\n\x05\x44rift\x12V\n\x0fListDriftStatus\x12 .cvops.v1.ListDriftStatusRequest\x1a!.cvops.v1.ListDriftStatusResponse\x12H\n\x0eGetDriftReport\x12\x1f.cvops.v1.GetDriftReportRequest\x1a\x15.cvops.v1.DriftReport\x12G\n\nAcceptView\x12\x1b.cvops.v1.AcceptViewRequest\x1a\x1c.cvops.v1.AcceptViewResponse\x12>\n\x07Relearn\x12\x18.cvops.v1.RelearnRequest\x1a\x19.cvops.v1.RelearnResponse\x12S\n\x0eRecordFeedback\x12\x1f.cvops.v1.RecordFeedbackRequest\x1a .cvops.v1.RecordFeedbackResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,47 +49,49 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRIFTEVENT_SEVERITY']._serialized_start=999
   _globals['_DRIFTEVENT_SEVERITY']._serialized_end=1099
   _globals['_EVIDENCE']._serialized_start=1135
-  _globals['_EVIDENCE']._serialized_end=1426
-  _globals['_HARMESTIMATE']._serialized_start=1428
-  _globals['_HARMESTIMATE']._serialized_end=1527
-  _globals['_HISTOGRAM']._serialized_start=1529
-  _globals['_HISTOGRAM']._serialized_end=1587
-  _globals['_EXEMPLAR']._serialized_start=1589
-  _globals['_EXEMPLAR']._serialized_end=1684
-  _globals['_FEEDBACK']._serialized_start=1687
-  _globals['_FEEDBACK']._serialized_end=1861
-  _globals['_LISTDRIFTSTATUSREQUEST']._serialized_start=1863
-  _globals['_LISTDRIFTSTATUSREQUEST']._serialized_end=1906
-  _globals['_LISTDRIFTSTATUSRESPONSE']._serialized_start=1908
-  _globals['_LISTDRIFTSTATUSRESPONSE']._serialized_end=1979
-  _globals['_CAMERADRIFTSTATUS']._serialized_start=1982
-  _globals['_CAMERADRIFTSTATUS']._serialized_end=2182
-  _globals['_MODELDRIFTSTATUS']._serialized_start=2185
-  _globals['_MODELDRIFTSTATUS']._serialized_end=2535
-  _globals['_MODELDRIFTSTATUS_RATIOSENTRY']._serialized_start=2451
-  _globals['_MODELDRIFTSTATUS_RATIOSENTRY']._serialized_end=2496
-  _globals['_GETDRIFTREPORTREQUEST']._serialized_start=2537
-  _globals['_GETDRIFTREPORTREQUEST']._serialized_end=2637
-  _globals['_DRIFTREPORT']._serialized_start=2640
-  _globals['_DRIFTREPORT']._serialized_end=2982
-  _globals['_DRIFTREPORT_HISTOGRAMSENTRY']._serialized_start=2912
-  _globals['_DRIFTREPORT_HISTOGRAMSENTRY']._serialized_end=2982
-  _globals['_EVIDENCEPOINT']._serialized_start=2985
-  _globals['_EVIDENCEPOINT']._serialized_end=3155
-  _globals['_EVIDENCEPOINT_RATIOSENTRY']._serialized_start=2451
-  _globals['_EVIDENCEPOINT_RATIOSENTRY']._serialized_end=2496
-  _globals['_ACCEPTVIEWREQUEST']._serialized_start=3157
-  _globals['_ACCEPTVIEWREQUEST']._serialized_end=3195
-  _globals['_ACCEPTVIEWRESPONSE']._serialized_start=3197
-  _globals['_ACCEPTVIEWRESPONSE']._serialized_end=3217
-  _globals['_RELEARNREQUEST']._serialized_start=3219
-  _globals['_RELEARNREQUEST']._serialized_end=3254
-  _globals['_RELEARNRESPONSE']._serialized_start=3256
-  _globals['_RELEARNRESPONSE']._serialized_end=3273
-  _globals['_RECORDFEEDBACKREQUEST']._serialized_start=3275
-  _globals['_RECORDFEEDBACKREQUEST']._serialized_end=3336
-  _globals['_RECORDFEEDBACKRESPONSE']._serialized_start=3338
-  _globals['_RECORDFEEDBACKRESPONSE']._serialized_end=3362
-  _globals['_DRIFT']._serialized_start=3365
-  _globals['_DRIFT']._serialized_end=3756
+  _globals['_EVIDENCE']._serialized_end=1486
+  _globals['_HARMESTIMATE']._serialized_start=1488
+  _globals['_HARMESTIMATE']._serialized_end=1587
+  _globals['_HISTOGRAM']._serialized_start=1589
+  _globals['_HISTOGRAM']._serialized_end=1647
+  _globals['_EXEMPLAR']._serialized_start=1649
+  _globals['_EXEMPLAR']._serialized_end=1744
+  _globals['_FEEDBACK']._serialized_start=1747
+  _globals['_FEEDBACK']._serialized_end=1921
+  _globals['_LISTDRIFTSTATUSREQUEST']._serialized_start=1923
+  _globals['_LISTDRIFTSTATUSREQUEST']._serialized_end=1966
+  _globals['_LISTDRIFTSTATUSRESPONSE']._serialized_start=1968
+  _globals['_LISTDRIFTSTATUSRESPONSE']._serialized_end=2039
+  _globals['_CAMERADRIFTSTATUS']._serialized_start=2042
+  _globals['_CAMERADRIFTSTATUS']._serialized_end=2242
+  _globals['_MODELDRIFTSTATUS']._serialized_start=2245
+  _globals['_MODELDRIFTSTATUS']._serialized_end=2640
+  _globals['_MODELDRIFTSTATUS_RATIOSENTRY']._serialized_start=2556
+  _globals['_MODELDRIFTSTATUS_RATIOSENTRY']._serialized_end=2601
+  _globals['_DOMAINCOMPARISON']._serialized_start=2643
+  _globals['_DOMAINCOMPARISON']._serialized_end=2995
+  _globals['_GETDRIFTREPORTREQUEST']._serialized_start=2997
+  _globals['_GETDRIFTREPORTREQUEST']._serialized_end=3097
+  _globals['_DRIFTREPORT']._serialized_start=3100
+  _globals['_DRIFTREPORT']._serialized_end=3442
+  _globals['_DRIFTREPORT_HISTOGRAMSENTRY']._serialized_start=3372
+  _globals['_DRIFTREPORT_HISTOGRAMSENTRY']._serialized_end=3442
+  _globals['_EVIDENCEPOINT']._serialized_start=3445
+  _globals['_EVIDENCEPOINT']._serialized_end=3615
+  _globals['_EVIDENCEPOINT_RATIOSENTRY']._serialized_start=2556
+  _globals['_EVIDENCEPOINT_RATIOSENTRY']._serialized_end=2601
+  _globals['_ACCEPTVIEWREQUEST']._serialized_start=3617
+  _globals['_ACCEPTVIEWREQUEST']._serialized_end=3655
+  _globals['_ACCEPTVIEWRESPONSE']._serialized_start=3657
+  _globals['_ACCEPTVIEWRESPONSE']._serialized_end=3677
+  _globals['_RELEARNREQUEST']._serialized_start=3679
+  _globals['_RELEARNREQUEST']._serialized_end=3714
+  _globals['_RELEARNRESPONSE']._serialized_start=3716
+  _globals['_RELEARNRESPONSE']._serialized_end=3733
+  _globals['_RECORDFEEDBACKREQUEST']._serialized_start=3735
+  _globals['_RECORDFEEDBACKREQUEST']._serialized_end=3796
+  _globals['_RECORDFEEDBACKRESPONSE']._serialized_start=3798
+  _globals['_RECORDFEEDBACKRESPONSE']._serialized_end=3822
+  _globals['_DRIFT']._serialized_start=3825
+  _globals['_DRIFT']._serialized_end=4216
 # @@protoc_insertion_point(module_scope)

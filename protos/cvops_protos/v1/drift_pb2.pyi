@@ -44,7 +44,7 @@ class DriftEvent(_message.Message):
         KIND_CONCEPT: DriftEvent._Kind.ValueType  # 3
         """Reviews disagree with the model."""
         KIND_DOMAIN: DriftEvent._Kind.ValueType  # 4
-        """The camera sees what the model has never seen on it."""
+        """The camera sees what the model has never seen on it, or is unlike its training data or the other cameras."""
         KIND_UPSTREAM: DriftEvent._Kind.ValueType  # 5
         """The camera, its stream or the hardware is at fault."""
 
@@ -57,7 +57,7 @@ class DriftEvent(_message.Message):
     KIND_CONCEPT: DriftEvent.Kind.ValueType  # 3
     """Reviews disagree with the model."""
     KIND_DOMAIN: DriftEvent.Kind.ValueType  # 4
-    """The camera sees what the model has never seen on it."""
+    """The camera sees what the model has never seen on it, or is unlike its training data or the other cameras."""
     KIND_UPSTREAM: DriftEvent.Kind.ValueType  # 5
     """The camera, its stream or the hardware is at fault."""
 
@@ -124,7 +124,7 @@ class DriftEvent(_message.Message):
     project: _builtins.str
     kind: Global___DriftEvent.Kind.ValueType
     signal: _builtins.str
-    """What changed: "embedding", "brightness", "class_rate:truck", "count", "camera.moved", ..."""
+    """What changed: "embedding", "brightness", "class_rate:truck", "count", "camera.moved", "domain.training", ..."""
     state: Global___DriftEvent.State.ValueType
     severity: Global___DriftEvent.Severity.ValueType
     text: _builtins.str
@@ -232,6 +232,7 @@ class Evidence(_message.Message):
     PSI_FIELD_NUMBER: _builtins.int
     PSI_THRESHOLD_FIELD_NUMBER: _builtins.int
     OUTSIDE_FIELD_NUMBER: _builtins.int
+    FALSE_DISCOVERY_RATE_FIELD_NUMBER: _builtins.int
     statistic: _builtins.str
     """Which statistic, e.g. "mean@128"."""
     ratio: _builtins.float
@@ -252,6 +253,8 @@ class Evidence(_message.Message):
     psi_threshold: _builtins.float
     outside: _builtins.float
     """Share of present frames outside the region of 99 % of the reference. Absent: no embedding."""
+    false_discovery_rate: _builtins.float
+    """Share of wrong alarms among all cameras named that the threshold is calibrated to, of the kind domain. Absent: others."""
     def __init__(
         self,
         *,
@@ -266,11 +269,14 @@ class Evidence(_message.Message):
         psi: _builtins.float | None = ...,
         psi_threshold: _builtins.float | None = ...,
         outside: _builtins.float | None = ...,
+        false_discovery_rate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ks", b"_ks", "_ks_p_value", b"_ks_p_value", "_outside", b"_outside", "_psi", b"_psi", "_psi_threshold", b"_psi_threshold", "ks", b"ks", "ks_p_value", b"ks_p_value", "outside", b"outside", "psi", b"psi", "psi_threshold", b"psi_threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_false_discovery_rate", b"_false_discovery_rate", "_ks", b"_ks", "_ks_p_value", b"_ks_p_value", "_outside", b"_outside", "_psi", b"_psi", "_psi_threshold", b"_psi_threshold", "false_discovery_rate", b"false_discovery_rate", "ks", b"ks", "ks_p_value", b"ks_p_value", "outside", b"outside", "psi", b"psi", "psi_threshold", b"psi_threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ks", b"_ks", "_ks_p_value", b"_ks_p_value", "_outside", b"_outside", "_psi", b"_psi", "_psi_threshold", b"_psi_threshold", "effect", b"effect", "effect_unit", b"effect_unit", "false_alarm_days", b"false_alarm_days", "ks", b"ks", "ks_p_value", b"ks_p_value", "outside", b"outside", "peak", b"peak", "psi", b"psi", "psi_threshold", b"psi_threshold", "ratio", b"ratio", "statistic", b"statistic"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_false_discovery_rate", b"_false_discovery_rate", "_ks", b"_ks", "_ks_p_value", b"_ks_p_value", "_outside", b"_outside", "_psi", b"_psi", "_psi_threshold", b"_psi_threshold", "effect", b"effect", "effect_unit", b"effect_unit", "false_alarm_days", b"false_alarm_days", "false_discovery_rate", b"false_discovery_rate", "ks", b"ks", "ks_p_value", b"ks_p_value", "outside", b"outside", "peak", b"peak", "psi", b"psi", "psi_threshold", b"psi_threshold", "ratio", b"ratio", "statistic", b"statistic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__false_discovery_rate: _TypeAlias = _typing.Literal["false_discovery_rate"]  # noqa: Y015
+    _WhichOneofArgType__false_discovery_rate: _TypeAlias = _typing.Literal["_false_discovery_rate", b"_false_discovery_rate"]  # noqa: Y015
     _WhichOneofReturnType__ks: _TypeAlias = _typing.Literal["ks"]  # noqa: Y015
     _WhichOneofArgType__ks: _TypeAlias = _typing.Literal["_ks", b"_ks"]  # noqa: Y015
     _WhichOneofReturnType__ks_p_value: _TypeAlias = _typing.Literal["ks_p_value"]  # noqa: Y015
@@ -281,6 +287,8 @@ class Evidence(_message.Message):
     _WhichOneofArgType__psi: _TypeAlias = _typing.Literal["_psi", b"_psi"]  # noqa: Y015
     _WhichOneofReturnType__psi_threshold: _TypeAlias = _typing.Literal["psi_threshold"]  # noqa: Y015
     _WhichOneofArgType__psi_threshold: _TypeAlias = _typing.Literal["_psi_threshold", b"_psi_threshold"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__false_discovery_rate) -> _WhichOneofReturnType__false_discovery_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ks) -> _WhichOneofReturnType__ks | None: ...
     @_typing.overload
@@ -314,7 +322,7 @@ class HarmEstimate(_message.Message):
     low: _builtins.float
     high: _builtins.float
     trust: _builtins.str
-    """"high", or "low" under strong drift of the data."""
+    """"high", or "low" under strong drift of the data, or when the scores of the model were never calibrated."""
     def __init__(
         self,
         *,
@@ -561,6 +569,7 @@ class ModelDriftStatus(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     ERROR_LOW_FIELD_NUMBER: _builtins.int
     ERROR_HIGH_FIELD_NUMBER: _builtins.int
+    DOMAINS_FIELD_NUMBER: _builtins.int
     regime: _builtins.str
     stage: _builtins.str
     """"learning", "provisional" or "settled"."""
@@ -581,6 +590,10 @@ class ModelDriftStatus(_message.Message):
     def alarms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Signals with an open alarm."""
 
+    @_builtins.property
+    def domains(self) -> _containers.RepeatedCompositeFieldContainer[Global___DomainComparison]:
+        """In each light that has a reference."""
+
     def __init__(
         self,
         *,
@@ -594,10 +607,11 @@ class ModelDriftStatus(_message.Message):
         error: _builtins.float | None = ...,
         error_low: _builtins.float | None = ...,
         error_high: _builtins.float | None = ...,
+        domains: _abc.Iterable[Global___DomainComparison] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_error_high", b"_error_high", "_error_low", b"_error_low", "error", b"error", "error_high", b"error_high", "error_low", b"error_low", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_error_high", b"_error_high", "_error_low", b"_error_low", "alarms", b"alarms", "error", b"error", "error_high", b"error_high", "error_low", b"error_low", "frames", b"frames", "frames_needed", b"frames_needed", "model", b"model", "ratios", b"ratios", "regime", b"regime", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_error_high", b"_error_high", "_error_low", b"_error_low", "alarms", b"alarms", "domains", b"domains", "error", b"error", "error_high", b"error_high", "error_low", b"error_low", "frames", b"frames", "frames_needed", b"frames_needed", "model", b"model", "ratios", b"ratios", "regime", b"regime", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -613,6 +627,81 @@ class ModelDriftStatus(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error_low) -> _WhichOneofReturnType__error_low | None: ...
 
 Global___ModelDriftStatus: _TypeAlias = ModelDriftStatus  # noqa: Y015
+
+@_typing.final
+class DomainComparison(_message.Message):
+    """One camera against the training data of its model and against the other cameras, once its reference was learned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGIME_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    TRAINING_DISTANCE_FIELD_NUMBER: _builtins.int
+    TRAINING_OUTSIDE_FIELD_NUMBER: _builtins.int
+    TRAINING_EVIDENCE_FIELD_NUMBER: _builtins.int
+    FLEET_EVIDENCE_FIELD_NUMBER: _builtins.int
+    CAMERAS_FIELD_NUMBER: _builtins.int
+    NEAREST_CAMERA_FIELD_NUMBER: _builtins.int
+    AUC_FIELD_NUMBER: _builtins.int
+    UNLIKE_FIELD_NUMBER: _builtins.int
+    regime: _builtins.str
+    training_distance: _builtins.float
+    """Of its mean picture from the middle of training, in standard deviations of training pictures: about 1 is usual.
+    Absent: the bundle says nothing of its training data.
+    """
+    training_outside: _builtins.float
+    """Share of frames outside the region of 99 % of training pictures."""
+    training_evidence: _builtins.float
+    """e-values: worth 1 or less on average for a camera that belongs."""
+    fleet_evidence: _builtins.float
+    """Absent: fewer than four other cameras are known."""
+    cameras: _builtins.int
+    """Other cameras it was compared with, of all replicas."""
+    nearest_camera: _builtins.str
+    """The one that is most like it, and how well its frames are told from those of all others."""
+    auc: _builtins.float
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def unlike(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is unlike, farthest first: "sharpness 0.012, others 0.034"."""
+
+    def __init__(
+        self,
+        *,
+        regime: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        training_distance: _builtins.float | None = ...,
+        training_outside: _builtins.float | None = ...,
+        training_evidence: _builtins.float | None = ...,
+        fleet_evidence: _builtins.float | None = ...,
+        cameras: _builtins.int = ...,
+        nearest_camera: _builtins.str = ...,
+        auc: _builtins.float = ...,
+        unlike: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fleet_evidence", b"_fleet_evidence", "_training_distance", b"_training_distance", "_training_evidence", b"_training_evidence", "_training_outside", b"_training_outside", "at", b"at", "fleet_evidence", b"fleet_evidence", "training_distance", b"training_distance", "training_evidence", b"training_evidence", "training_outside", b"training_outside"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fleet_evidence", b"_fleet_evidence", "_training_distance", b"_training_distance", "_training_evidence", b"_training_evidence", "_training_outside", b"_training_outside", "at", b"at", "auc", b"auc", "cameras", b"cameras", "fleet_evidence", b"fleet_evidence", "nearest_camera", b"nearest_camera", "regime", b"regime", "training_distance", b"training_distance", "training_evidence", b"training_evidence", "training_outside", b"training_outside", "unlike", b"unlike"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fleet_evidence: _TypeAlias = _typing.Literal["fleet_evidence"]  # noqa: Y015
+    _WhichOneofArgType__fleet_evidence: _TypeAlias = _typing.Literal["_fleet_evidence", b"_fleet_evidence"]  # noqa: Y015
+    _WhichOneofReturnType__training_distance: _TypeAlias = _typing.Literal["training_distance"]  # noqa: Y015
+    _WhichOneofArgType__training_distance: _TypeAlias = _typing.Literal["_training_distance", b"_training_distance"]  # noqa: Y015
+    _WhichOneofReturnType__training_evidence: _TypeAlias = _typing.Literal["training_evidence"]  # noqa: Y015
+    _WhichOneofArgType__training_evidence: _TypeAlias = _typing.Literal["_training_evidence", b"_training_evidence"]  # noqa: Y015
+    _WhichOneofReturnType__training_outside: _TypeAlias = _typing.Literal["training_outside"]  # noqa: Y015
+    _WhichOneofArgType__training_outside: _TypeAlias = _typing.Literal["_training_outside", b"_training_outside"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fleet_evidence) -> _WhichOneofReturnType__fleet_evidence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__training_distance) -> _WhichOneofReturnType__training_distance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__training_evidence) -> _WhichOneofReturnType__training_evidence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__training_outside) -> _WhichOneofReturnType__training_outside | None: ...
+
+Global___DomainComparison: _TypeAlias = DomainComparison  # noqa: Y015
 
 @_typing.final
 class GetDriftReportRequest(_message.Message):

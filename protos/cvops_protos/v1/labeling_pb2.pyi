@@ -162,6 +162,9 @@ class Label(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     EPISODE_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    PREDICTED_BY_FIELD_NUMBER: _builtins.int
+    PREDICTED_CLASSES_FIELD_NUMBER: _builtins.int
     label_id: _builtins.str
     project: _builtins.str
     frame_id: _builtins.str
@@ -185,6 +188,8 @@ class Label(_message.Message):
     episode_id: _builtins.str
     purpose: _builtins.str
     """Of the selection: "train" or "audit"."""
+    predicted_by: _builtins.str
+    """Its bundle's sha256."""
     @_builtins.property
     def captured_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -193,6 +198,14 @@ class Label(_message.Message):
     def annotations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Annotation]: ...
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def predicted(self) -> _prediction_pb2.Detections:
+        """What the detector whose answer counted had found in the frame. Absent: a classifier saw the image, or no model."""
+
+    @_builtins.property
+    def predicted_classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the classes that the ids in `predicted` mean."""
+
     def __init__(
         self,
         *,
@@ -217,12 +230,17 @@ class Label(_message.Message):
         reason: _builtins.str = ...,
         episode_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
+        predicted: _prediction_pb2.Detections | None = ...,
+        predicted_by: _builtins.str = ...,
+        predicted_classes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "author", b"author", "captured_at", b"captured_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "at", b"at", "author", b"author", "captured_at", b"captured_at", "predicted", b"predicted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotations", b"annotations", "asset_sha256", b"asset_sha256", "asset_uri", b"asset_uri", "at", b"at", "author", b"author", "camera_id", b"camera_id", "captured_at", b"captured_at", "episode_id", b"episode_id", "frame_id", b"frame_id", "height", b"height", "label_id", b"label_id", "orientation", b"orientation", "project", b"project", "purpose", b"purpose", "reason", b"reason", "revision", b"revision", "seconds_spent", b"seconds_spent", "split", b"split", "status", b"status", "task_id", b"task_id", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted", b"_predicted", "annotations", b"annotations", "asset_sha256", b"asset_sha256", "asset_uri", b"asset_uri", "at", b"at", "author", b"author", "camera_id", b"camera_id", "captured_at", b"captured_at", "episode_id", b"episode_id", "frame_id", b"frame_id", "height", b"height", "label_id", b"label_id", "orientation", b"orientation", "predicted", b"predicted", "predicted_by", b"predicted_by", "predicted_classes", b"predicted_classes", "project", b"project", "purpose", b"purpose", "reason", b"reason", "revision", b"revision", "seconds_spent", b"seconds_spent", "split", b"split", "status", b"status", "task_id", b"task_id", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__predicted: _TypeAlias = _typing.Literal["predicted"]  # noqa: Y015
+    _WhichOneofArgType__predicted: _TypeAlias = _typing.Literal["_predicted", b"_predicted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__predicted) -> _WhichOneofReturnType__predicted | None: ...
 
 Global___Label: _TypeAlias = Label  # noqa: Y015
 

@@ -9,7 +9,7 @@ from cvops_common.bus import Bus
 from cvops_common.mongo import connect
 from cvops_common.objects import Objects
 from cvops_common.records import Outgoing, Record
-from cvops_common.topics import CAMERAS, FEEDBACK, FRAMES, MODEL_RELEASED, PREDICTIONS
+from cvops_common.topics import CAMERAS, FEEDBACK, FRAMES, LABELS, MODEL_RELEASED, PREDICTIONS
 from cvops_drift.service import Drift
 from cvops_drift.servicer import DriftServicer
 from cvops_drift.settings import DriftSettings
@@ -34,7 +34,8 @@ def build(settings: DriftSettings) -> App:
         drain_s=settings.shutdown_s,
     )
     mongo, objects = connect(settings.mongo, "drift"), Objects(settings.objects)
-    store, around = Store(mongo), Surroundings()
+    store = Store(mongo)
+    around = Surroundings(false_discovery_rate=settings.domain_false_discoveries)
     drift = Drift(store, around, settings)
 
     @bus.table(CAMERAS)
@@ -49,6 +50,7 @@ def build(settings: DriftSettings) -> App:
         FRAMES,
         PREDICTIONS,
         FEEDBACK,
+        LABELS,
         save=drift.save,
         release=drift.release,
         max_records=settings.batch,

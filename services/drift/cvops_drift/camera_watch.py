@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from cvops_drift.domain import DomainAlarm, DomainVerdict, Undecided
+from cvops_drift.domain_event import comparison_of, domain_event
 from cvops_drift.event import Place, concept_event, fault_event, light_event, readable_signals, signal_event
 from cvops_drift.model_watch import ModelWatch
 from cvops_drift.observations import frames_of, health_frame
 from cvops_drift.surroundings import Surroundings
+from cvops_drift.verdicts import error_of
+from cvops_monitoring.domain.signature import signature_of
 from cvops_monitoring.health.camera import CameraHealth
 from cvops_monitoring.health.settings import HealthSettings
 from cvops_monitoring.plain import to_plain
@@ -21,6 +25,7 @@ from cvops_monitoring.stream.regimes import Stage
 from cvops_monitoring.stream.settings import MonitorSettings
 from cvops_protos.v1.drift_pb2 import CameraDriftStatus, DriftEvent, Feedback, ModelDriftStatus
 from cvops_protos.v1.frame_pb2 import Frame
+from cvops_protos.v1.labeling_pb2 import Label
 from cvops_protos.v1.prediction_pb2 import ModelRole, Prediction
 
 _MOST_MODELS = 4
@@ -92,12 +97,25 @@ class CameraWatch:
         return events + self._retire(around)
 
     def on_feedback(self, feedback: Feedback, around: Surroundings) -> list[DriftEvent]:
-        """Concept drift."""
+        """Concept drift, by a verdict."""
         watch = self.models.get(feedback.model.bundle_sha256)
         if watch is None:
             self._problem("feedback names a model that is not watched here")
             return []
-        if not watch.concept.push(feedback.feedback_id, feedback.error, feedback.at.ToNanoseconds() / 1e9):
+        at_s = feedback.at.ToNanoseconds() / 1e9
+        return self._on_verdict(watch, feedback.frame_id or feedback.feedback_id, feedback.error, at_s, around)
+
+    def on_label(self, label: Label, around: Surroundings) -> list[DriftEvent]:
+        """Concept drift, by a label of a frame that was drawn at random; of a model that has left it says nothing."""
+        watch, error = self.models.get(label.predicted_by), error_of(label)
+        if watch is None or error is None:
+            return []
+        return self._on_verdict(watch, label.frame_id, error, label.at.ToNanoseconds() / 1e9, around)
+
+    def _on_verdict(
+        self, watch: ModelWatch, frame_id: str, error: float, at_s: float, around: Surroundings
+    ) -> list[DriftEvent]:
+        if not watch.concept.push(frame_id, error, at_s):
             return []
         open_since_s = watch.concept_opened_s
         alarms = watch.concept.log_evidence >= math.log(_CONCEPT_ARL)
@@ -107,7 +125,7 @@ class CameraWatch:
             return []
         if not alarms:
             watch.concept.restart()
-        watch.concept_opened_s = feedback.at.ToNanoseconds() / 1e9 if alarms else None
+        watch.concept_opened_s = at_s if alarms else None
         opened_s = (watch.concept_opened_s if alarms else open_since_s) or 0.0
         place, state = self._place(watch, around), "opened" if alarms else "closed"
         return [concept_event(place, watch, state, opened_s, math.log(_CONCEPT_ARL))]
@@ -117,9 +135,34 @@ class CameraWatch:
         events: list[DriftEvent] = []
         for watch in self.models.values():
             events += self._closed(watch, around)
+            events += self._domain_events(watch, watch.domain.accept(), around)
             watch.monitor.relearn()
             watch.concept_opened_s = None
         return events
+
+    def undecided(self) -> list[Undecided]:
+        """References that were not compared with training data and other cameras yet."""
+        found = []
+        for sha256, watch in self.models.items():
+            for regime, key in watch.domain.undecided(watch.monitor):
+                stream = next(each.monitor for each in watch.monitor.watches.values() if each.reference_key == key)
+                if stream is not None:
+                    reference = stream.reference
+                    signature = signature_of(reference.sample)
+                    begin_s, end_s = reference.begin_s, reference.end_s
+                    found.append(Undecided(self.camera_id, sha256, regime, key, begin_s, end_s, signature))
+        return found
+
+    def on_domain(self, bundle_sha256: str, verdict: DomainVerdict, around: Surroundings) -> list[DriftEvent]:
+        """Domain drift, by a comparison."""
+        watch = self.models[bundle_sha256]
+        return self._domain_events(watch, watch.domain.take(verdict), around)
+
+    def _domain_events(
+        self, watch: ModelWatch, changes: Sequence[tuple[str, DomainAlarm]], around: Surroundings
+    ) -> list[DriftEvent]:
+        place = self._place(watch, around) if changes else None
+        return [domain_event(place, watch, state, alarm, around) for state, alarm in changes if place is not None]
 
     def _retire(self, around: Surroundings) -> list[DriftEvent]:
         """Closes what is open for models that were replaced on this camera, and forgets them."""
@@ -128,6 +171,7 @@ class CameraWatch:
         for sha256, watch in list(self.models.items()):
             if watch.last_s < newest_s - _RETIRED_S:
                 closed = self._closed(watch, around)
+                closed += self._domain_events(watch, watch.domain.accept(), around)
                 for event in closed:
                     event.why.append(f"{watch.model.name}:{watch.model.version} does not serve this camera any more")
                 events += closed
@@ -153,7 +197,10 @@ class CameraWatch:
         """Signals and faults that are open, as in events but with the indices of classes."""
         faults = {f"camera.{fault.kind.value}" for fault in self.health.faults}
         streams = [watch.stream for watch in self.models.values()]
-        return frozenset(faults | {signal for stream in streams if stream is not None for signal in stream.alarms})
+        domains = {alarm.signal for watch in self.models.values() for alarm in watch.domain.alarms.values()}
+        return frozenset(
+            faults | domains | {signal for stream in streams if stream is not None for signal in stream.alarms}
+        )
 
     def status(self, around: Surroundings) -> CameraDriftStatus:
         """For people and programs."""
@@ -182,6 +229,8 @@ class CameraWatch:
                 zip(readable_signals(list(stream.ratios), watch, around), stream.ratios.values(), strict=True)
             )
             status.alarms.extend(readable_signals(sorted(stream.alarms), watch, around))
+        status.alarms.extend(sorted({alarm.signal for alarm in watch.domain.alarms.values()}))
+        status.domains.extend(comparison_of(verdict) for verdict in watch.domain.verdicts.values())
         if watch.concept.verdicts:
             interval = watch.concept.interval
             status.error, status.error_low, status.error_high = interval.mean, interval.low, interval.high

@@ -43,6 +43,8 @@ def kind_of(signal: str) -> DriftEvent.Kind.ValueType:
     """The kind of drift that a signal tells of."""
     if signal in _UPSTREAM or signal.startswith("camera."):
         return DriftEvent.KIND_UPSTREAM
+    if signal.startswith("domain."):
+        return DriftEvent.KIND_DOMAIN
     return DriftEvent.KIND_PREDICTION if signal.startswith(_PREDICTION) else DriftEvent.KIND_DATA
 
 
@@ -54,17 +56,20 @@ def signal_event(
     alarm, signal = change.alarm, _readable(change.signal, watch, around)
     regime = watch.monitor.watches[watch.monitor.regime] if watch.monitor.regime else None
     reference = regime.reference_key if regime is not None else ""
-    alarm_id = _hash(place.camera_id, watch.model.bundle_sha256, reference, change.signal, alarm.number)
-    event = _event(place, alarm_id, change.state, alarm.since_s, alarm.opened_s, change.at_s)
+    alarm_id = identity(place.camera_id, watch.model.bundle_sha256, reference, change.signal, alarm.number)
+    event = event_of(place, alarm_id, change.state, alarm.since_s, alarm.opened_s, change.at_s)
     event.model.CopyFrom(watch.model)
     event.kind, event.signal, event.regime = kind_of(signal), signal, str(watch.monitor.regime or "")
     event.evidence.statistic, event.evidence.ratio = alarm.statistic, change.ratio
     event.evidence.peak, event.evidence.false_alarm_days = alarm.peak, days
-    explanation = _explain(event, stream, change) if stream is not None else None
+    calibrated = around.calibrated.get(watch.model.bundle_sha256, True)
+    explanation = _explain(event, stream, change, calibrated) if stream is not None else None
     provisional = regime is not None and regime.stage is not Stage.SETTLED
     event.severity = _severity(event, provisional)
     event.coincides.extend(around.coincidences(place.camera_id, place.project, alarm.since_s))
     event.why.extend(_why(event, place, watch, around))
+    if event.HasField("harm") and not calibrated:
+        event.why.append("harm: the scores of this model were never calibrated, so they tell right from wrong poorly")
     if provisional:
         event.why.append("the reference covers less than a day: the course of the day may be all that changed")
     event.text = _text(event, explanation)
@@ -75,8 +80,8 @@ def fault_event(place: Place, change: FaultChange, regime: str, at_s: float, aro
     """The event of a camera's fault."""
     fault = change.fault
     signal = f"camera.{fault.kind.value}"
-    alarm_id = _hash(place.camera_id, signal, round(fault.seen_s, 3))
-    event = _event(place, alarm_id, str(change.state), fault.since_s, fault.seen_s, at_s)
+    alarm_id = identity(place.camera_id, signal, round(fault.seen_s, 3))
+    event = event_of(place, alarm_id, str(change.state), fault.since_s, fault.seen_s, at_s)
     event.kind, event.signal, event.regime = DriftEvent.KIND_UPSTREAM, signal, regime
     event.evidence.statistic = fault.kind.value
     event.evidence.ratio = event.evidence.peak = _ratio(fault.statistic, fault.threshold)
@@ -93,8 +98,8 @@ def light_event(
     place: Place, watch: ModelWatch, state: str, regime: str, since_s: float, opened_s: float
 ) -> DriftEvent:
     """The event of a light that the camera was never seen in."""
-    alarm_id = _hash(place.camera_id, watch.model.bundle_sha256, "regime", regime, round(opened_s, 3))
-    event = _event(place, alarm_id, state, since_s, opened_s, watch.last_s)
+    alarm_id = identity(place.camera_id, watch.model.bundle_sha256, "regime", regime, round(opened_s, 3))
+    event = event_of(place, alarm_id, state, since_s, opened_s, watch.last_s)
     event.model.CopyFrom(watch.model)
     event.kind, event.signal, event.regime = DriftEvent.KIND_DOMAIN, f"regime:{regime}", regime
     event.evidence.statistic, event.evidence.ratio, event.evidence.peak = "no reference", 1.0, 1.0
@@ -111,8 +116,8 @@ def light_event(
 def concept_event(place: Place, watch: ModelWatch, state: str, opened_s: float, log_arl: float) -> DriftEvent:
     """The event of verdicts that disagree with the model."""
     concept, interval = watch.concept, watch.concept.interval
-    alarm_id = _hash(place.camera_id, watch.model.bundle_sha256, "concept", round(opened_s, 3))
-    event = _event(place, alarm_id, state, concept.since_s, opened_s, watch.last_s)
+    alarm_id = identity(place.camera_id, watch.model.bundle_sha256, "concept", round(opened_s, 3))
+    event = event_of(place, alarm_id, state, concept.since_s, opened_s, watch.last_s)
     event.model.CopyFrom(watch.model)
     event.kind, event.signal = DriftEvent.KIND_CONCEPT, "error_rate"
     event.evidence.statistic = "verdicts, e-detector"
@@ -132,9 +137,10 @@ def concept_event(place: Place, watch: ModelWatch, state: str, opened_s: float, 
     return event
 
 
-def _event(place: Place, alarm_id: str, state: str, since_s: float, opened_s: float, at_s: float) -> DriftEvent:
+def event_of(place: Place, alarm_id: str, state: str, since_s: float, opened_s: float, at_s: float) -> DriftEvent:
+    """What all events have."""
     event = DriftEvent(
-        event_id=_hash(alarm_id, state, round(at_s, 3)),
+        event_id=identity(alarm_id, state, round(at_s, 3)),
         alarm_id=alarm_id,
         camera_id=place.camera_id,
         project=place.project,
@@ -147,7 +153,7 @@ def _event(place: Place, alarm_id: str, state: str, since_s: float, opened_s: fl
     return event
 
 
-def _explain(event: DriftEvent, stream: StreamMonitor, change: SignalChange) -> Explanation | None:
+def _explain(event: DriftEvent, stream: StreamMonitor, change: SignalChange, calibrated: bool) -> Explanation | None:
     recent, since_s = stream.recent, change.alarm.since_s
     if recent is None:
         return None
@@ -161,7 +167,8 @@ def _explain(event: DriftEvent, stream: StreamMonitor, change: SignalChange) -> 
     if found.separation is not None:
         evidence.outside = found.separation.outside
     event.histogram.CopyFrom(histogram_message(found))
-    hurt = harm(stream.reference, recent, since_s, strong_drift=is_strong(found))
+    # A temperature is in the graph of a bundle already: its scores need no other, or they have none.
+    hurt = harm(stream.reference, recent, since_s, trusted=calibrated and not is_strong(found))
     if hurt is not None:
         event.harm.before, event.harm.now, event.harm.loss = hurt.before, hurt.now, hurt.loss
         event.harm.low, event.harm.high, event.harm.trust = hurt.low, hurt.high, hurt.trust
@@ -250,5 +257,6 @@ def _ratio(statistic: float, threshold: float) -> float:
     return float(max(np.abs(statistic / threshold), np.abs(threshold / statistic)))
 
 
-def _hash(*parts: object) -> str:
+def identity(*parts: object) -> str:
+    """32 hexadecimal digits that stand for these parts."""
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cvops_drift.concept import Concept
+from cvops_drift.domain import DomainWatch
 from cvops_monitoring.stream.frames import Frames
 from cvops_monitoring.stream.monitor import SignalChange, StreamMonitor
 from cvops_monitoring.stream.regimes import CameraModelMonitor, Stage
@@ -31,6 +32,7 @@ class ModelWatch:
         self.model = model
         self.monitor = CameraModelMonitor(settings, seed)
         self.concept = Concept()
+        self.domain = DomainWatch()
         self.concept_opened_s: float | None = None
         self.new_light: NewLight | None = None
         self.dims: int | None = None
@@ -84,6 +86,7 @@ class ModelWatch:
             "monitor": self.monitor.to_state(),
             "concept": self.concept.to_state(),
             "concept_opened_s": self.concept_opened_s,
+            "domain": self.domain.to_state(),
             "new_light": [light.regime, light.since_s, light.opened_s] if light else None,
             "dims": self.dims,
             "last_s": self.last_s,
@@ -100,6 +103,8 @@ class ModelWatch:
         watch.monitor = CameraModelMonitor.from_state(settings, seed, state["monitor"], parts)
         watch.concept = Concept.from_state(state["concept"])
         watch.concept_opened_s = state["concept_opened_s"]
+        if "domain" in state:
+            watch.domain = DomainWatch.from_state(state["domain"])
         watch.new_light = NewLight(*state["new_light"]) if state["new_light"] else None
         watch.dims, watch.last_s = state["dims"], state["last_s"]
         watch.history = [(at_s, dict(ratios)) for at_s, ratios in state["history"]]

@@ -11,6 +11,7 @@ from cvops_common.errors import BadArgument, NotFound
 from cvops_common.records import Outgoing, Record
 from cvops_common.telemetry import logger
 from cvops_drift.camera_watch import CameraWatch
+from cvops_drift.domain import DomainVerdict, Undecided, decide
 from cvops_drift.metrics import CAMERAS, EVENTS, FAILED, RECORDS, REPLAYED, SAVED_S
 from cvops_drift.report import fill_live
 from cvops_drift.settings import DriftSettings
@@ -18,6 +19,7 @@ from cvops_drift.store import Snapshot, Store
 from cvops_drift.surroundings import Surroundings
 from cvops_protos.v1.drift_pb2 import CameraDriftStatus, DriftEvent, DriftReport, Feedback
 from cvops_protos.v1.frame_pb2 import Frame
+from cvops_protos.v1.labeling_pb2 import Label
 from cvops_protos.v1.prediction_pb2 import Prediction
 
 log = logger(__name__)
@@ -33,12 +35,13 @@ class Drift:
         self._cameras: dict[str, CameraWatch] = {}
         self._dirty: set[str] = set()
         self._touched_s: dict[str, float] = {}
+        self._untold: list[Outgoing] = []
         self._lock = asyncio.Lock()
 
     # -- the stream --------------------------------------------------------------------------------------------
 
     async def observe(self, records: Sequence[Record[Any]]) -> list[Outgoing]:
-        """Takes frames, predictions and feedback of cameras; the events that come of them, in order of each camera.
+        """Takes frames, predictions, feedback and labels; the events that come of them, in order of each camera.
 
         Raises:
             Unavailable: MongoDB is away.
@@ -49,9 +52,29 @@ class Drift:
                 by_camera.setdefault(record.message.camera_id, []).append(record)
         async with self._lock:
             await self._load(list(by_camera))
-            outgoing = await asyncio.to_thread(self._observe, by_camera)
-            await self._store.add_events([each.message for each in outgoing])  # type: ignore[misc]
+            # What MongoDB could not take is told with the batch that comes again: its records are included by then.
+            self._untold += await asyncio.to_thread(self._observe, by_camera)
+            for camera_id in by_camera:
+                await self._compare(self._cameras[camera_id])
+            await self._store.add_events([each.message for each in self._untold])  # type: ignore[misc]
+            outgoing, self._untold = self._untold, []
         return outgoing
+
+    async def _compare(self, camera: CameraWatch) -> None:
+        """New references against training data and other cameras, those of other replicas too; each is decided once."""
+        for new in camera.undecided():
+            verdict = await self._store.verdict(new)
+            if verdict is None:
+                verdict = await self._store.decided(new, await self._decide(new))
+            events = camera.on_domain(new.bundle_sha256, verdict, self._around)
+            self._around.alarming[camera.camera_id] = camera.open_signals
+            self._untold += [_outgoing(event, "") for event in events]
+
+    async def _decide(self, new: Undecided) -> DomainVerdict:
+        others = await self._store.neighbours(new)
+        training = self._around.training.get(new.bundle_sha256)
+        registered, alpha = len(self._around.cameras), self._settings.domain_false_discoveries
+        return await asyncio.to_thread(decide, new, training, others, registered, alpha)
 
     def _observe(self, by_camera: dict[str, list[Record[Any]]]) -> list[Outgoing]:
         outgoing: list[Outgoing] = []
@@ -88,6 +111,8 @@ class Drift:
                 events += camera.on_frame(message, self._around)
             elif isinstance(message, Feedback):
                 events += camera.on_feedback(message, self._around)
+            elif isinstance(message, Label):
+                events += camera.on_label(message, self._around)
         return events
 
     async def _load(self, camera_ids: list[str]) -> None:
@@ -120,6 +145,7 @@ class Drift:
 
     def release(self) -> None:
         """Other replicas may have the cameras now: what is in memory is no longer the truth."""
+        self._untold = []
         for camera_id in list(self._cameras):
             self._forget(camera_id)
 

@@ -21,6 +21,9 @@ class DriftSettings(ServiceSettings):
     hold_s: float = Field(60.0, ge=0, description="how long a signal must be back before its alarm closes, s")
     update_s: float = Field(300.0, gt=0, description="an open alarm is told again after this time, s")
     regime_s: float = Field(30.0, ge=0, description="light that a camera was never seen in is told after this time, s")
+    domain_false_discoveries: float = Field(
+        0.1, gt=0, lt=1, description="share of wrong ones among the cameras that are named as unlike, 0..1"
+    )
     save_every_s: float = Field(10.0, gt=0, description="seconds between snapshots; a crash replays that much")
     batch: int = Field(500, ge=1, description="records taken from Kafka at once at most")
     idle_s: float = Field(3600.0, gt=0, description="a camera that is silent for this long leaves memory, s")

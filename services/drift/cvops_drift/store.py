@@ -1,4 +1,4 @@
-"""Snapshots in MongoDB: the state of each camera with the offsets it includes, and the events that were published."""
+"""Snapshots in MongoDB: the state of each camera with its offsets, the events, and what cameras look like."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -6,13 +6,17 @@ from typing import Any, Self
 
 import bson
 from bson.binary import Binary
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import ReplaceOne, ReturnDocument, UpdateOne
 
 from cvops_common.mongo import MongoStore, mongo_errors
+from cvops_drift.domain import DomainVerdict, Neighbour, Undecided, verdict_from_plain
+from cvops_monitoring.domain.signature import signature_from_plain, signature_to_plain
+from cvops_monitoring.plain import to_plain
 from cvops_protos.v1.drift_pb2 import CameraDriftStatus, DriftEvent
 
 _KEPT_DAYS = 400
 _CHUNK = 50
+_MOST_NEIGHBOURS = 128
 
 
 class Store:
@@ -22,6 +26,7 @@ class Store:
         self._cameras = mongo.db["cameras"]
         self._parts = mongo.db["parts"]
         self._events = mongo.db["events"]
+        self._domains = mongo.db["domains"]
         self._kept: dict[str, set[str]] = {}
 
     async def __aenter__(self) -> Self:
@@ -29,6 +34,8 @@ class Store:
             await self._parts.create_index("camera")
             await self._events.create_index([("camera", 1), ("at", 1)])
             await self._events.create_index("at", expireAfterSeconds=_KEPT_DAYS * 86_400)
+            await self._domains.create_index([("bundle", 1), ("regime", 1), ("at", -1)])
+            await self._domains.create_index("at", expireAfterSeconds=_KEPT_DAYS * 86_400)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -99,6 +106,44 @@ class Store:
             found = await self._events.find(query).sort("at", -1).limit(1000).to_list()
         return [DriftEvent.FromString(document["event"]) for document in reversed(found)]
 
+    async def verdict(self, new: Undecided) -> DomainVerdict | None:
+        """What was decided of a reference before; None: nothing."""
+        with mongo_errors():
+            found = await self._domains.find_one({"_id": _domain_id(new)}, {"verdict": 1})
+        return None if found is None else verdict_from_plain(bson.decode(found["verdict"])["verdict"])
+
+    async def decided(self, new: Undecided, verdict: DomainVerdict) -> DomainVerdict:
+        """Keeps the verdict of a reference with what its camera looks like; the verdict that stands, the first one."""
+        document = {
+            "camera": new.camera_id,
+            "bundle": new.bundle_sha256,
+            "regime": new.regime,
+            "at": datetime.now(UTC),
+            "signature": Binary(bson.encode({"signature": signature_to_plain(new.signature)})),
+            "verdict": Binary(bson.encode({"verdict": to_plain(verdict)})),
+            "training": verdict.training.evidence if verdict.training else float("nan"),
+            "fleet": verdict.fleet.evidence if verdict.fleet else float("nan"),
+        }
+        with mongo_errors():
+            found: Any = await self._domains.find_one_and_update(
+                {"_id": _domain_id(new)},
+                {"$setOnInsert": document},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+        return verdict_from_plain(bson.decode(found["verdict"])["verdict"])
+
+    async def neighbours(self, new: Undecided) -> list[Neighbour]:
+        """Other cameras that the same model looks through in the same light, of all replicas, at most 128 by newest."""
+        query = {"bundle": new.bundle_sha256, "regime": new.regime, "camera": {"$ne": new.camera_id}}
+        found: dict[str, Neighbour] = {}
+        with mongo_errors():
+            async for each in self._domains.find(query).sort("at", -1).limit(4 * _MOST_NEIGHBOURS):
+                if each["camera"] not in found and len(found) < _MOST_NEIGHBOURS:
+                    signature = signature_from_plain(bson.decode(each["signature"])["signature"])
+                    found[each["camera"]] = Neighbour(each["camera"], signature, each["training"], each["fleet"])
+        return list(found.values())
+
     async def statuses(self, camera_id: str) -> list[CameraDriftStatus]:
         """What every camera said of itself at its last snapshot."""
         with mongo_errors():
@@ -119,6 +164,10 @@ class Snapshot:
         self.new_parts = {name: bson.encode({"part": part}) for name, part in new_parts.items()}
         self.parts = parts
         self.status = status
+
+
+def _domain_id(new: Undecided) -> str:
+    return f"{new.camera_id}|{new.bundle_sha256}|{new.reference}"
 
 
 def _upsert(event: DriftEvent) -> UpdateOne:

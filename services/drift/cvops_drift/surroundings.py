@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 
+from cvops_bundles.archive import REFERENCE, SPEC, unpack_arrays
 from cvops_common.errors import CvopsError
 from cvops_common.objects import Objects
 from cvops_common.records import Record
 from cvops_common.telemetry import logger
+from cvops_monitoring.domain.hotelling import Moments
+from cvops_monitoring.domain.training import training_moments
 from cvops_protos.v1.camera_pb2 import Camera
 from cvops_protos.v1.model_pb2 import ModelReleased
 
@@ -27,6 +30,12 @@ class Surroundings:
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     alarming: dict[str, frozenset[str]] = field(default_factory=dict)
     """Open signals of each camera."""
+    training: dict[str, Moments | None] = field(default_factory=dict)
+    """What each bundle says of the data it was trained on."""
+    calibrated: dict[str, bool] = field(default_factory=dict)
+    """Whether the scores of each bundle are probabilities of being right: a temperature was found for them."""
+    false_discovery_rate: float = 0.1
+    """Of domain drift, over cameras."""
 
     def on_cameras(self, records: Sequence[Record[Camera]]) -> None:
         """Follows the registry."""
@@ -37,13 +46,13 @@ class Surroundings:
                 self.cameras[record.key] = record.message
 
     async def on_released(self, records: Sequence[Record[ModelReleased]], objects: Objects) -> None:
-        """Follows the releases, and learns the names of the classes."""
+        """Follows the releases, and learns what their bundles say."""
         for record in records:
             if record.message is None:
                 self.releases.pop(record.key, None)
                 continue
             self.releases[record.key] = record.message
-            await self._learn_classes(record.message, objects)
+            await self._learn(record.message, objects)
 
     def class_name(self, bundle_sha256: str, index: str) -> str:
         """The name of a class, or its index when it is not known."""
@@ -71,16 +80,20 @@ class Surroundings:
         others = [signals for other, signals in self.alarming.items() if other != camera_id]
         return sum(signal in signals for signals in others), len(others)
 
-    async def _learn_classes(self, released: ModelReleased, objects: Objects) -> None:
+    async def _learn(self, released: ModelReleased, objects: Objects) -> None:
+        """Names of classes, temperature, training data."""
         sha256 = released.model.bundle_sha256
         if sha256 in self.classes:
             return
         try:
             with zipfile.ZipFile(BytesIO(await objects.get(released.bundle_uri))) as bundle:
-                spec = json.loads(bundle.read("bundle.json"))
+                spec = json.loads(bundle.read(SPEC))
+                held = bundle.read(REFERENCE) if REFERENCE in bundle.namelist() else None
+            self.training[sha256] = training_moments(unpack_arrays(held, REFERENCE)) if held else None
+            self.calibrated[sha256] = float(spec.get("temperature", 1.0)) != 1.0
             self.classes[sha256] = tuple(str(name) for name in spec["classes"])
         except (CvopsError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            log.warning("names of classes are not known", model=released.model.name, error=str(error))
+            log.warning("what the bundle says is not known", model=released.model.name, error=str(error))
 
 
 def _close(at_s: float, since_s: float) -> bool:

@@ -127,6 +127,7 @@ class LabelBook:
                 "look at it and submit again with its revision"
             )
         label = _label(task, submission, annotations, status)
+        self._tasks.add_prediction(label, task)
         label.label_id = identity(
             "label", label.frame_id, label.revision, label.author.kind, label.author.name, content
         )

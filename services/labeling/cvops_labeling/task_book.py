@@ -16,7 +16,7 @@ from cvops_labeling.documents import identity, now, stamp
 from cvops_labeling.people import check_author_name
 from cvops_labeling.project_book import ProjectBook
 from cvops_labeling.sides import Taken
-from cvops_protos.v1.labeling_pb2 import ListTasksResponse, Task
+from cvops_protos.v1.labeling_pb2 import Label, ListTasksResponse, Task
 
 OPEN, LEASED, DONE, SKIPPED = "open", "leased", "done", "skipped"
 STATES = (OPEN, LEASED, DONE, SKIPPED)
@@ -170,6 +170,16 @@ class TaskBook:
         """Its label is written, in the running transaction."""
         change = {"state": state, "pending": False, "revision": revision, "done_at": now()}
         await self._tasks.update_one({"_id": task_id}, {"$set": change}, session=session)
+
+    def add_prediction(self, label: Label, document: Document) -> None:
+        """What the detector had found in a task's frame goes with its label, for those who judge the model by it."""
+        if "detections" not in document:
+            return
+        label.predicted.SetInParent()
+        for name, packed in document["detections"].items():
+            setattr(label.predicted, name, packed)
+        label.predicted_by = document["model_sha256"]
+        label.predicted_classes.extend(self._names.of_model(document["model_sha256"]))
 
     def message(self, document: Document) -> Task:
         """A task as it is told."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cvops.cli.context import Context, command, page
 from cvops.cli.main import Commands
+from cvops.domain_lines import domain_lines
 from cvops_protos.v1.drift_pb2 import CameraDriftStatus, DriftEvent, DriftReport
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -106,6 +107,8 @@ def _show(found: list[CameraDriftStatus]) -> None:
             )
     page().print(table)
     for camera in found:
+        for line in domain_lines(camera):
+            page().print(line, highlight=False)
         for problem in camera.problems:
             page().print(f"{camera.camera_id}: {problem}", style="yellow")
 

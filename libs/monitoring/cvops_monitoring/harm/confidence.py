@@ -26,7 +26,7 @@ class Harm:
         loss: before - now, with its 95 % band `low`..`high`.
         low: least loss of the band.
         high: greatest loss of the band.
-        trust: "low" under strong drift of the data.
+        trust: "low" under strong drift of the data, or when the scores were never calibrated.
     """
 
     before: float
@@ -47,7 +47,7 @@ def estimated_harm(
     reference: FloatArray,
     now: FloatArray,
     *,
-    strong_drift: bool,
+    trusted: bool,
     correlation_time: float = 1.0,
     temperature: float = 1.0,
 ) -> Harm | None:
@@ -56,7 +56,7 @@ def estimated_harm(
     Args:
         reference: mean confidence of each frame, 0..1; NaN: nothing detected.
         now: likewise.
-        strong_drift: whether the data have changed so much that the model's word counts little.
+        trusted: whether scores are calibrated, and the data have not changed so much that they count little.
         correlation_time: frames that are worth one independent frame.
         temperature: that calibrates the scores.
     """
@@ -66,5 +66,5 @@ def estimated_harm(
     loss = float(before.mean() - after.mean())
     variance = before.var() * correlation_time / len(before) + after.var() * correlation_time / len(after)
     margin = _NORMAL_95 * float(np.sqrt(variance))
-    trust: Literal["high", "low"] = "low" if strong_drift else "high"
+    trust: Literal["high", "low"] = "high" if trusted else "low"
     return Harm(float(before.mean()), float(after.mean()), loss, loss - margin, loss + margin, trust)

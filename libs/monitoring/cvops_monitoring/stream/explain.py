@@ -85,11 +85,14 @@ def _effect(before: F64, now: F64, signal: str, apart: Separation | None) -> tup
     return change / max(float(before.std()), 1e-9 + 1e-3 * abs(float(before.mean()))), "sd"
 
 
-def harm(reference: StreamReference, recent: Frames, since_s: float, *, strong_drift: bool) -> Harm | None:
-    """What the frames since `since_s` are believed to cost, by the model's own confidence."""
+def harm(reference: StreamReference, recent: Frames, since_s: float, *, trusted: bool) -> Harm | None:
+    """What the frames since `since_s` are believed to cost, by the model's own confidence.
+
+    `trusted`: its scores are calibrated, and the data have not changed so much that they count little.
+    """
     now = recent.confidence[recent.time_s >= since_s]
     time = max(reference.block / 10, 1.0)
-    return estimated_harm(reference.sample.confidence, now, strong_drift=strong_drift, correlation_time=time)
+    return estimated_harm(reference.sample.confidence, now, trusted=trusted, correlation_time=time)
 
 
 def is_strong(explanation: Explanation) -> bool:

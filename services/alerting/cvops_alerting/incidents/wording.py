@@ -32,7 +32,7 @@ _DRIFTS = (
     (DriftEvent.KIND_CONCEPT, "Reviews disagree with the model"),
     (DriftEvent.KIND_DATA, "Pictures changed"),
     (DriftEvent.KIND_PREDICTION, "Predictions changed"),
-    (DriftEvent.KIND_DOMAIN, "A light never seen before"),
+    (DriftEvent.KIND_DOMAIN, "Unlike what the model knows"),
 )
 _MOST_NAMES = 5
 
