@@ -7,15 +7,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from cvops_common.errors import Unavailable
+from cvops_local.child import Child
 from cvops_local.folder import DataDir
 from cvops_local.ports import taken
 from cvops_local.status import wait_ready
 
 _READY_S = 120.0
-_STOP_S = 60.0
+STOP_S = 60.0
 # Time runs fast in the demo: a reference of three minutes instead of a day, alarms that close soon.
 SETTINGS = {
     "CVOPS_DRIFT_REFERENCE_FRAMES": "192",
@@ -36,35 +36,18 @@ def platform(data: DataDir) -> Iterator[float]:
     """
     data.path.mkdir(parents=True, exist_ok=True)
     began_s = time.monotonic()
-    with (data.path / "up.log").open("ab") as log:
-        up = start(data, log, "up", "--port-base", str(_free_port_base()))
+    up = start(data, "up.log", "up", "--port-base", str(_free_port_base()))
     try:
         if not wait_ready(data, _READY_S).ready:
             raise Unavailable(f"the platform is not ready after {_READY_S:.0f} s: look into {data.logs}")
         yield time.monotonic() - began_s
     finally:
-        stop(up)
+        up.stop(STOP_S)
 
 
-def start(data: DataDir, log: IO[bytes], *arguments: str) -> "subprocess.Popen[bytes]":
-    """Starts `cvops ARGUMENTS` for this platform and no other."""
-    return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "cvops", *arguments],
-        env=environment(data),
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ends a process that was started here, at the latest by force."""
-    process.terminate()
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def start(data: DataDir, log: str, *arguments: str) -> Child:
+    """Starts `cvops ARGUMENTS` for this platform and no other; it dies with this process, `log` is in the folder."""
+    return Child([sys.executable, "-m", "cvops", *arguments], log=data.path / log, env=environment(data))
 
 
 def run(data: DataDir, *arguments: str) -> None:

@@ -1,6 +1,7 @@
 """`cvops demo`: a fleet whose world changes, and a platform that notices, learns and recovers, all by itself."""
 
 import json
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ def run_demo(options: DemoOptions, console: Console) -> Outcome:
     """
     console.print(f"[bold]{options.story.name}[/]: {options.story.doc}")
     with ExitStack() as stack:
+        stack.enter_context(_stopped_in_order())
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cvops-demo-")))
         data = own.folder_of(options.data_dir, str(scratch))
         scenario = options.story.scenario(CHANGE_S, options.seed)
@@ -84,6 +86,21 @@ def run_demo(options: DemoOptions, console: Console) -> Outcome:
         _watch(course, options, console)
         _write_report(course, options.report)
         return course.outcome(options.seed)
+
+
+@contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """SIGTERM, and a terminal that goes away, end the demo as Ctrl-C does: everything is stopped, nothing is left."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _prepare(client: Client, data: DataDir, scenario: Scenario, bundle: Path, scratch: Path, console: Console) -> str:
@@ -117,8 +134,7 @@ def _fleet(data: DataDir, script: Path, truth: Path) -> Iterator[None]:
     }
     with ExitStack() as stack:
         for name, command in commands.items():
-            log = stack.enter_context((data.path / name).open("ab"))
-            stack.callback(own.stop, own.start(data, log, *command))
+            stack.callback(own.start(data, name, *command).stop, own.STOP_S)
         yield
 
 

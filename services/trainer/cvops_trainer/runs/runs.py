@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -14,6 +13,7 @@ from typing import Self
 from uuid import uuid4
 
 from cvops_common.errors import BadArgument, Conflict, CvopsError, NotFound, Overloaded
+from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 from cvops_protos.v1.model_pb2 import ModelReleased
@@ -73,21 +73,14 @@ class Runs:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._told_s: dict[str, float] = {}
         self._waiting: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
-        self._wake = asyncio.Event()
+        self._rounds = Rounds(self._look, every_s=_LOOK_EVERY_S, what="runs", stop_s=_STOP_S)
 
     async def __aenter__(self) -> Self:
-        self._stopping.clear()
-        self._task = asyncio.create_task(self._keep_looking())
+        await self._rounds.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._wake.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_STOP_S)
-            self._task.cancel()
+        await self._rounds.__aexit__(None, None, None)
         for process in self._processes.values():
             if process.returncode is None:
                 process.kill()  # its checkpoint is there; the next start goes on
@@ -232,22 +225,9 @@ class Runs:
             log.info("run queued", run=run.run_id, dataset=run.dataset, recipe=run.recipe)
             if missing:
                 await self._fail(run, missing)
-        self._wake.set()
+        self._rounds.wake()
 
     # -- watching ----------------------------------------------------------------------------------------------
-
-    async def _keep_looking(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.clear()
-            try:
-                await self._look()
-            except CvopsError as error:
-                log.warning("runs wait", error=str(error))
-            except Exception:
-                log.exception("runs could not be looked at")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_S):
-                    await self._wake.wait()
 
     async def _look(self) -> None:
         for run in await self._store.unfinished():
