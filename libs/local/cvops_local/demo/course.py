@@ -20,7 +20,7 @@ from cvops_protos.v1.training_pb2 import Rollout
 CHANGE_S = 20.0
 _LONGEST_S = 420.0
 _SCORE_EVERY_S = 5.0
-_WINDOW_S = 13.0
+_WINDOW_S = 16.0
 _QUIET_S = 45.0
 _FAIR_S = 3.0
 _ENDED = (Episode.STATE_RECOVERED, Episode.STATE_GAVE_UP)

@@ -21,14 +21,14 @@ from cvops_sim.score import ALL, score
 from cvops_sim.stills import with_classes
 from cvops_sim.truth import FrameTruth
 
-_WINDOW = 60
+_WINDOW = 40
 _COUNTING = (MODEL_ROLE_CHAMPION, MODEL_ROLE_CHALLENGER)
 _FOUND = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a group of cameras is doing over its last 60 frames each.
+    """How a group of cameras is doing over its last 40 frames each.
 
     Attributes:
         frames: that were scored.
@@ -50,7 +50,7 @@ class _Camera:
 
 
 class Scoreboard:
-    """Follows the predictions that count, on a thread of its own; keeps the last 60 frames of each camera.
+    """Follows the predictions that count, on a thread of its own; keeps the last 40 frames of each camera.
 
     Attributes:
         count: predictions so far.

@@ -51,7 +51,7 @@ class StageEvidence:
         finds: expected finds, as shares of their sum.
         frames: compared without labels.
         unanswered: frames that the champion answered and the candidate did not; see `Pairs.unanswered`.
-        latency_ratio: candidate's time for an image over the champion's, medians; 0: not known.
+        latency_ratio: candidate's time for an image over the champion's, both undisturbed; 0: not known.
     """
 
     labelled: Comparison
