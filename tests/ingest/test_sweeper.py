@@ -62,7 +62,7 @@ async def test_nothing_but_expired_segments_is_ever_removed(objects):
 async def test_a_retention_of_zero_keeps_everything(objects):
     await put(objects, "segments/2020/01/01/00/a.seg")
     async with Sweeper(objects, retention=timedelta(), every_s=0.01) as sweeper:
-        assert sweeper._task is None
+        assert not sweeper._rounds.alive
     assert len(await uris(objects)) == 1
 
 

@@ -84,7 +84,11 @@ async def test_the_same_bundle_twice_is_one_version_and_is_in_the_store(trainer:
     assert first.version == "1"
     assert first.task == "classify"
     assert list(first.classes) == [str(digit) for digit in range(10)]
-    assert await Objects(trainer.settings.objects).get(first.bundle_uri) == bundle.read_bytes()
+    objects = Objects(trainer.settings.objects)
+    assert await objects.get(first.bundle_uri) == bundle.read_bytes()
+    await objects.delete([first.bundle_uri])
+    assert await trainer.upload(bundle.read_bytes()) == first
+    assert await objects.get(first.bundle_uri) == bundle.read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["damaged", "no bundle", "empty"])

@@ -32,6 +32,7 @@ class Progress:
         loss: of the batch.
         learning_rate: of the step.
         cpu_s: CPU time of this process so far, restarts included.
+        again: it was done before an interruption.
     """
 
     step: int
@@ -39,6 +40,7 @@ class Progress:
     loss: float
     learning_rate: float
     cpu_s: float
+    again: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +211,7 @@ class _Run:
     def before(self) -> Iterator[Progress]:
         """The steps that are done."""
         for done, loss in enumerate(self.losses):
-            yield Progress(done + 1, self._params.steps, loss, self._rate(done), self.cpu_s)
+            yield Progress(done + 1, self._params.steps, loss, self._rate(done), self.cpu_s, again=True)
 
     def _rate(self, done_steps: int) -> float:
         done, warm = done_steps / self._params.steps, self._params.warm_up

@@ -22,6 +22,7 @@ from cvops_trainer.registry import Registry
 from cvops_trainer.releases import Releases
 from cvops_trainer.rollouts.rollouts import Rollouts
 from cvops_trainer.rollouts.store import RolloutStore
+from cvops_trainer.runs.desk import RunDesk
 from cvops_trainer.runs.runs import Runs
 from cvops_trainer.runs.store import RunStore
 from cvops_trainer.servicer import ModelsServicer
@@ -47,7 +48,8 @@ def build(settings: TrainerSettings) -> App:
     releases = Releases(mongo, outbox, registry)
     run_store, rollout_store = RunStore(mongo, outbox), RolloutStore(mongo, outbox)
     rollouts = Rollouts(rollout_store, registry, releases, fleet)
-    runs = Runs(run_store, registry, releases, fleet, settings, on_passed=rollouts.begin)
+    runs = Runs(run_store, registry, fleet, settings, on_passed=rollouts.begin)
+    desk = RunDesk(run_store, registry, releases, fleet, settings, on_queued=runs.wake)
 
     @bus.table(CAMERAS)
     async def on_cameras(records: Sequence[Record[Camera]]) -> None:
@@ -63,7 +65,7 @@ def build(settings: TrainerSettings) -> App:
 
     @bus.subscribe(DATASET_RELEASED)
     async def on_datasets(records: Sequence[Record[DatasetReleased]]) -> None:
-        await runs.on_datasets([record.message for record in records if record.message is not None])
+        await desk.on_datasets([record.message for record in records if record.message is not None])
 
     @bus.subscribe(PREDICTIONS, LABELS)
     async def on_evidence(records: Sequence[Record[Any]]) -> None:
@@ -95,7 +97,9 @@ def build(settings: TrainerSettings) -> App:
         bus=bus,
         grpc=[
             GrpcService(add_ModelsServicer_to_server, ModelsServicer(registry, releases), models),
-            GrpcService(add_TrainingServicer_to_server, TrainingServicer(runs, rollouts, releases, fleet), training),
+            GrpcService(
+                add_TrainingServicer_to_server, TrainingServicer(desk, runs, rollouts, releases, fleet), training
+            ),
         ],
         before=[mongo, registry, run_store, rollout_store],
         after=[outbox, rollouts, runs],

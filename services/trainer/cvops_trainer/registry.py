@@ -56,12 +56,11 @@ class Registry:
             check_name("model", bundle.spec.name)
             with mongo_errors():
                 known = await self._versions.find_one({"_id": bundle.sha256})
-            if known is not None:
-                return version_of(known)
-            await asyncio.to_thread(verify_bundle, bundle)
+            if known is None:
+                await asyncio.to_thread(verify_bundle, bundle)
             uri = f"bundles/{bundle.sha256}.zip"
-            await self._objects.put_file(uri, path)
-            return await self._number(bundle, uri)
+            await self._objects.put_file(uri, path)  # of a known one too: an object that was lost is there again
+            return await self._number(bundle, uri) if known is None else version_of(known)
 
     async def add_file(self, sha256: str, path: Path) -> ModelVersion:
         """Takes a bundle from a file of this machine in; see `add`."""

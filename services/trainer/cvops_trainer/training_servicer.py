@@ -9,6 +9,7 @@ from cvops_protos.v1.training_pb2_grpc import TrainingServicer as Generated
 from cvops_trainer.fleet import Fleet
 from cvops_trainer.releases import DEFAULT_PROJECT, Releases
 from cvops_trainer.rollouts.rollouts import Rollouts
+from cvops_trainer.runs.desk import RunDesk
 from cvops_trainer.runs.runs import Runs
 from cvops_trainer.served import served_by
 
@@ -18,7 +19,8 @@ _LIMIT, _MOST = 50, 1000
 class TrainingServicer(Generated):
     """Trainings, and candidates on their way."""
 
-    def __init__(self, runs: Runs, rollouts: Rollouts, releases: Releases, fleet: Fleet) -> None:
+    def __init__(self, desk: RunDesk, runs: Runs, rollouts: Rollouts, releases: Releases, fleet: Fleet) -> None:
+        self._desk = desk
         self._runs = runs
         self._rollouts = rollouts
         self._releases = releases
@@ -26,7 +28,7 @@ class TrainingServicer(Generated):
 
     async def StartRun(self, request: pb.StartRunRequest, context: Any) -> pb.TrainingRun:
         """Queues a run."""
-        return await self._runs.start(
+        return await self._desk.start(
             request.project,
             request.dataset,
             recipe=request.recipe,

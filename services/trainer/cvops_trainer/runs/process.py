@@ -65,7 +65,7 @@ class Teller:
             cpu_s=progress.cpu_s,
             losses=tuple(self._losses),
         )
-        if time.monotonic() - self._told_s > _TELL_EVERY_S:
+        if not progress.again and time.monotonic() - self._told_s > _TELL_EVERY_S:
             self.tell()
 
     def on_judging(self) -> None:

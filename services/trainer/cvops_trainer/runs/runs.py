@@ -1,28 +1,21 @@
-"""Runs: asked for by hand or by a new dataset; at most a few at a time, each in a process of its own."""
+"""Runs: at most a few at a time, each in a process of its own."""
 
 import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
 
-from cvops_common.errors import BadArgument, Conflict, CvopsError, NotFound, Overloaded
+from cvops_common.errors import BadArgument, Conflict, CvopsError
 from cvops_common.rounds import Rounds
 from cvops_common.telemetry import logger
-from cvops_protos.v1.labeling_pb2 import DatasetReleased
-from cvops_protos.v1.model_pb2 import ModelReleased
-from cvops_protos.v1.project_pb2 import Project
-from cvops_protos.v1.trainer_pb2 import ModelVersion
-from cvops_protos.v1.training_pb2 import GateResult, TrainingRun
+from cvops_protos.v1.training_pb2 import TrainingRun
 from cvops_trainer.fleet import Fleet
 from cvops_trainer.registry import Registry
-from cvops_trainer.releases import DEFAULT_PROJECT, Releases
+from cvops_trainer.runs.changes import end, state_of, take
 from cvops_trainer.runs.order import (
     LOG,
     ORDER,
@@ -43,7 +36,6 @@ _LOOK_EVERY_S = 0.5
 _TELL_EVERY_S = 1.0
 _STOP_S = 10.0
 _MOST_RESTARTS = 3
-_MOST_QUEUED = 100
 
 OnPassed = Callable[[TrainingRun], Awaitable[None]]
 
@@ -55,7 +47,6 @@ class Runs:
         self,
         store: RunStore,
         registry: Registry,
-        releases: Releases,
         fleet: Fleet,
         settings: TrainerSettings,
         on_passed: OnPassed,
@@ -66,7 +57,6 @@ class Runs:
         """
         self._store = store
         self._registry = registry
-        self._releases = releases
         self._fleet = fleet
         self._settings = settings
         self._on_passed = on_passed
@@ -86,145 +76,8 @@ class Runs:
                 process.kill()  # its checkpoint is there; the next start goes on
                 await process.wait()
 
-    # -- asking ------------------------------------------------------------------------------------------------
-
-    async def start(
-        self,
-        project: str,
-        dataset: str,
-        *,
-        recipe: str = "",
-        params: Mapping[str, str] | None = None,
-        base: str = "",
-        reason: str = "",
-    ) -> TrainingRun:
-        """Queues a run.
-
-        Args:
-            project: empty means "default".
-            dataset: "name" or "name:version".
-            recipe: empty: of the project.
-            params: over those of the project.
-            base: "name:version" to begin from; empty: the champion; "none": from nothing.
-            reason: why, in one sentence.
-
-        Raises:
-            NotFound: no such dataset or model, or none of the name that the project replays.
-            Overloaded: a hundred runs wait already.
-        """
-        found = await self._store.dataset(project or DEFAULT_PROJECT, dataset)
-        wish = self._fleet.project(found.project)
-        version = await self._base(found, base)
-        run = self._new(
-            uuid4().hex, found, wish, version, recipe or wish.training.recipe, reason or "asked for by hand"
-        )
-        given = dict(wish.training.params) | dict(params or {})
-        await self._queue(run, found, wish, version, given, episode_id="")
-        return run
-
-    async def on_datasets(self, datasets: Sequence[DatasetReleased]) -> None:
-        """Learns datasets; one of an episode is trained on at once."""
-        for dataset in datasets:
-            await self._store.learn(dataset)
-            if not dataset.episode_id:
-                continue
-            wish = self._fleet.project(dataset.project)
-            version = await self._base(dataset, "")
-            run_id = sha256(f"{dataset.episode_id}\0{dataset.manifest_sha256}".encode()).hexdigest()[:32]
-            reason = f"labels of episode {dataset.episode_id[:8]}"
-            run = self._new(run_id, dataset, wish, version, wish.training.recipe, reason)
-            run.episode_id = dataset.episode_id
-            params = dict(wish.training.params)
-            await self._queue(run, dataset, wish, version, params, episode_id=dataset.episode_id)
-
-    async def cancel(self, run_id: str) -> TrainingRun:
-        """Asks a run to stop; one that waits is cancelled at once, one that has ended stays as it is."""
-        run = await self._store.get(run_id)
-        if run.run_id in self._processes:
-            (self._folder(run.run_id) / STOP).touch()
-            return run
-
-        def cancelled(each: TrainingRun) -> bool:
-            _end(each, TrainingRun.STATE_CANCELLED, "cancelled before it began")
-            return True
-
-        return await self._store.change(run.run_id, cancelled) or run
-
-    async def _base(self, dataset: DatasetReleased, wished: str) -> ModelVersion | None:
-        if wished == "none":
-            return None
-        if wished:
-            return await self._registry.find(wished)
-        releases = await self._releases.serving()
-        release = self._fleet.serving_most(releases, dataset.project, list(dataset.cameras))
-        return None if release is None else await self._registry.find(_named(release))
-
-    def _new(
-        self, run_id: str, dataset: DatasetReleased, wish: Project, base: ModelVersion | None, recipe: str, reason: str
-    ) -> TrainingRun:
-        run = TrainingRun(
-            run_id=run_id,
-            project=dataset.project,
-            state=TrainingRun.STATE_QUEUED,
-            recipe=recipe,
-            reason=reason,
-            dataset=f"{dataset.name}:{dataset.version}",
-            dataset_uri=dataset.manifest_uri,
-            dataset_sha256=dataset.manifest_sha256,
-            replay=wish.training.replay,
-            cameras=dataset.cameras,
-        )
-        if base is not None:
-            run.base.name, run.base.version, run.base.bundle_sha256 = base.name, base.version, base.bundle_sha256
-        return run
-
-    async def _queue(
-        self,
-        run: TrainingRun,
-        dataset: DatasetReleased,
-        wish: Project,
-        base: ModelVersion | None,
-        params: Mapping[str, str],
-        episode_id: str,
-    ) -> None:
-        if len(await self._store.unfinished()) >= _MOST_QUEUED:
-            raise Overloaded(f"{_MOST_QUEUED} runs wait already: cancel some with `cvops runs cancel`")
-        limits = {
-            "most_clean_loss": wish.release.most_clean_loss,
-            "least_gain": wish.release.least_gain,
-            "most_class_loss": wish.release.most_class_loss,
-            "most_latency_ratio": wish.release.most_latency_ratio,
-        }
-        old, missing = None, ""
-        try:
-            old = await self._store.dataset(run.project, wish.training.replay) if wish.training.replay else None
-        except NotFound as error:
-            if not episode_id:
-                raise
-            missing = f"the dataset that the project replays is not there: {error}"
-        order = RunOrder(
-            run_id=run.run_id,
-            project=run.project,
-            recipe=run.recipe,
-            params=params,
-            model=_model_name(dataset, wish, base),
-            dataset=run.dataset,
-            dataset_uri=run.dataset_uri,
-            dataset_sha256=run.dataset_sha256,
-            episode_id=episode_id,
-            base_uri=base.bundle_uri if base is not None else "",
-            base_sha256=base.bundle_sha256 if base is not None else "",
-            base=f"{base.name}:{base.version}" if base is not None else "",
-            limits=limits,
-            objects=self._settings.objects,
-            replay_uri=old.manifest_uri if old is not None else "",
-            replay_sha256=old.manifest_sha256 if old is not None else "",
-            save_every_s=self._settings.save_every_s,
-        )
-        if await self._store.add(run, asdict(order)):
-            log.info("run queued", run=run.run_id, dataset=run.dataset, recipe=run.recipe)
-            if missing:
-                await self._fail(run, missing)
+    def wake(self) -> None:
+        """A run was queued."""
         self._rounds.wake()
 
     # -- watching ----------------------------------------------------------------------------------------------
@@ -269,14 +122,14 @@ class Runs:
             return
         if run.restarts >= _MOST_RESTARTS:
             text = f"its process ended {run.restarts} times without a word: see {LOG} of the run's folder for why"
-            await self._fail(run, text)
+            await self._store.fail(run.run_id, text)
             return
         order = RunOrder(**(await self._store.order(run.run_id) | {"parent_pid": os.getpid()}))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / ORDER, order)
         except OSError as error:
-            await self._fail(run, UNWRITABLE_TEXT.format(error.strerror))
+            await self._store.fail(run.run_id, UNWRITABLE_TEXT.format(error.strerror))
             return
         with (folder / LOG).open("ab") as output:
             self._processes[run.run_id] = await asyncio.create_subprocess_exec(
@@ -300,10 +153,10 @@ class Runs:
         if now_s - self._told_s.get(run.run_id, 0.0) < _TELL_EVERY_S:
             return
         state = read_state(self._folder(run.run_id))
-        if state is None or (state.step == run.step and _state_of(state) == run.state):
+        if state is None or (state.step == run.step and state_of(state) == run.state):
             return
         self._told_s[run.run_id] = now_s
-        await self._store.change(run.run_id, lambda each: _take(each, state))
+        await self._store.change(run.run_id, lambda each: take(each, state))
 
     async def _finish(self, run: TrainingRun, code: int) -> None:
         """The process is gone: with a result, with a reason, or without a word, and then it is started again."""
@@ -311,7 +164,7 @@ class Runs:
         folder = self._folder(run.run_id)
         state = read_state(folder)
         if code == UNWRITABLE:
-            await self._fail(run, UNWRITABLE_TEXT.format("not even the state of the run"))
+            await self._store.fail(run.run_id, UNWRITABLE_TEXT.format("not even the state of the run"))
             shutil.rmtree(folder, ignore_errors=True)
             return
         if state is None or not state.ended:
@@ -321,8 +174,8 @@ class Runs:
             kind = TrainingRun.STATE_CANCELLED if state.phase == "cancelled" else TrainingRun.STATE_FAILED
 
             def ended(each: TrainingRun) -> bool:
-                _take(each, state)
-                _end(each, kind, state.text)
+                take(each, state)
+                end(each, kind, state.text)
                 return True
 
             await self._store.change(run.run_id, ended)
@@ -337,33 +190,39 @@ class Runs:
             if error.retryable:
                 self._processes.pop(run.run_id, None)
                 raise
-            await self._fail(run, f"its bundle was refused: {error}")
+            await self._store.fail(run.run_id, f"its bundle was refused: {error}")
             return
         passed = all(gate[1] for gate in state.gates)
 
         def done(each: TrainingRun) -> bool:
-            _take(each, state)
+            take(each, state)
             each.model.name, each.model.version = version.name, version.version
             each.model.bundle_sha256 = version.bundle_sha256
             failed = [gate[4] for gate in state.gates if not gate[1]]
             text = "; ".join(failed) if failed else state.text
-            _end(each, TrainingRun.STATE_PASSED if passed else TrainingRun.STATE_REFUSED, text)
+            end(each, TrainingRun.STATE_PASSED if passed else TrainingRun.STATE_REFUSED, text)
             return True
 
         await self._store.change(run.run_id, done)
         log.info("run ended", run=run.run_id, model=f"{version.name}:{version.version}", passed=passed)
 
-    async def _fail(self, run: TrainingRun, text: str) -> None:
-        def failed(each: TrainingRun) -> bool:
-            _end(each, TrainingRun.STATE_FAILED, text)
-            return True
-
-        await self._store.change(run.run_id, failed)
-
     def _folder(self, run_id: str) -> Path:
         return self._settings.scratch_dir / "runs" / run_id
 
-    # -- looking -----------------------------------------------------------------------------------------------
+    # -- people ------------------------------------------------------------------------------------------------
+
+    async def cancel(self, run_id: str) -> TrainingRun:
+        """Asks a run to stop; one that waits is cancelled at once, one that has ended stays as it is."""
+        run = await self._store.get(run_id)
+        if run.run_id in self._processes:
+            (self._folder(run.run_id) / STOP).touch()
+            return run
+
+        def cancelled(each: TrainingRun) -> bool:
+            end(each, TrainingRun.STATE_CANCELLED, "cancelled before it began")
+            return True
+
+        return await self._store.change(run.run_id, cancelled) or run
 
     async def newest(self, project: str, limit: int) -> list[TrainingRun]:
         """Runs, newest first."""
@@ -374,43 +233,3 @@ class Runs:
         if not run_id:
             raise BadArgument("no run is named: see `cvops runs list`")
         return await self._store.get(run_id)
-
-
-def _state_of(state: RunState) -> TrainingRun.State.ValueType:
-    return TrainingRun.STATE_JUDGING if state.phase == "judging" else TrainingRun.STATE_RUNNING
-
-
-def _take(run: TrainingRun, state: RunState) -> bool:
-    """Copies what the process told into the run."""
-    run.state = _state_of(state)
-    run.step, run.steps, run.loss, run.cpu_s = state.step, state.steps, state.loss, state.cpu_s
-    run.wall_s = (datetime.now(UTC) - run.started_at.ToDatetime(UTC)).total_seconds()
-    for target, source in ((run.params, state.params), (run.environment, state.environment)):
-        target.clear()
-        target.update(source)
-    for numbers, values in ((run.metrics, state.metrics), (run.base_metrics, state.base_metrics)):
-        numbers.clear()
-        numbers.update(values)
-    del run.curve[:], run.gates[:]
-    run.curve.extend(TrainingRun.Point(step=step, name="loss", value=loss) for step, loss in state.losses)
-    run.gates.extend(
-        GateResult(gate=name, passed=passed, value=value, limit=limit, text=text)
-        for name, passed, value, limit, text in state.gates
-    )
-    return True
-
-
-def _end(run: TrainingRun, state: TrainingRun.State.ValueType, text: str) -> None:
-    run.state, run.text = state, text
-    run.ended_at.FromDatetime(datetime.now(UTC))
-
-
-def _model_name(dataset: DatasetReleased, wish: Project, base: ModelVersion | None) -> str:
-    """The next version of its base; a model of other classes is another model, named by its dataset."""
-    if base is None or (wish.classes and list(wish.classes) != list(base.classes)):
-        return dataset.name
-    return base.name
-
-
-def _named(release: ModelReleased) -> str:
-    return f"{release.model.name}:{release.model.version}"

@@ -13,6 +13,7 @@ from cvops_common.mongo import Document, MongoStore, mongo_errors
 from cvops_common.outbox import Outbox
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 from cvops_protos.v1.training_pb2 import TrainingRun
+from cvops_trainer.runs.changes import end
 
 OPEN = (TrainingRun.STATE_QUEUED, TrainingRun.STATE_RUNNING, TrainingRun.STATE_JUDGING)
 
@@ -80,6 +81,15 @@ class RunStore:
             return run
 
         return await self._outbox.write(write)
+
+    async def fail(self, run_id: str, text: str) -> None:
+        """Ends a run that has not ended, with the reason; NotFound when there is none."""
+
+        def failed(run: TrainingRun) -> bool:
+            end(run, TrainingRun.STATE_FAILED, text)
+            return True
+
+        await self.change(run_id, failed)
 
     async def get(self, run_id: str) -> TrainingRun:
         """A run by its id, or by the beginning of it.
