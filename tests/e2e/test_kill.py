@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.whole_platform import Platform
 
 CLIP_FRAMES = 850
-LOOPS = 6
+LOOPS = 5
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
     platform.serve_yolox(shared_data)
     platform.run("camera", "add", "road")
     clip = str(shared_data / "videos" / "traffic_road_a.mp4")
-    # 170 seconds of camera: also on a slow machine every kill comes in the middle of the stream.
+    # 140 seconds of camera: also on a slow machine every kill comes in the middle of the stream.
     push = platform.start_command(
         "push", clip, "--camera", "road", "--realtime", "--loop", str(LOOPS), "--fps", "5", "--json"
     )

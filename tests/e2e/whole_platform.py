@@ -35,6 +35,7 @@ class Platform:
         self._settings = {f"CVOPS_{name.upper()}": value for name, value in settings.items()}
         self._port_base = _free_port_base()
         self._up: subprocess.Popen[bytes] | None = None
+        self._commands: list[subprocess.Popen[str]] = []
 
     # -- life --------------------------------------------------------------------------------------------------
 
@@ -80,6 +81,9 @@ class Platform:
         """Leaves nothing behind."""
         if self._up is not None and self._up.poll() is None:
             self.kill_everything()
+        for command in self._commands:
+            command.kill()
+            command.communicate()
 
     # -- looking -----------------------------------------------------------------------------------------------
 
@@ -157,8 +161,8 @@ class Platform:
         return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}[{{ ]", line))
 
     def start_command(self, *arguments: str) -> subprocess.Popen[str]:
-        """A `cvops` command in the background."""
-        return subprocess.Popen(
+        """A `cvops` command in the background, until the platform is closed at the latest."""
+        command = subprocess.Popen(
             [*CVOPS, *arguments],
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -166,6 +170,8 @@ class Platform:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._commands.append(command)
+        return command
 
 
 def _free_port_base() -> int:
