@@ -7,12 +7,10 @@ all times: the null is that the model errs on them as it did on those of the aud
 a drift is a lenient one.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
-from cvops_protos.v1.labeling_pb2 import Annotation, Label
+from cvops_common.labelled_boxes import boxes_of
+from cvops_protos.v1.labeling_pb2 import Label
 from cvops_vision import matching
 
 _AUTHORS = frozenset({"human", "oracle"})
@@ -37,19 +35,9 @@ def error_of(label: Label) -> float | None:
     if len(found.xyxy) != 16 * len(scores) or len(class_ids) != len(scores):
         return None
     ids = {name: number for number, name in enumerate(label.predicted_classes)}
-    boxes = [each for each in label.annotations if each.WhichOneof("shape") == "box"]
+    labelled = boxes_of(label.annotations)
     # A class that the model has never heard of is missed all the same: it gets an id that no box has.
-    counts = [each for each in boxes if not each.ignore and not each.crowd]
-    truth = matching.Truth(
-        _xyxy(counts),
-        np.array([ids.get(each.class_name, -1) for each in counts], np.int64),
-        _xyxy([each for each in boxes if each.ignore or each.crowd]),
-    )
+    truth_ids = np.array([ids.get(name, -1) for name in labelled.class_names], np.int64)
+    truth = matching.Truth(labelled.xyxy, truth_ids, labelled.ignored_xyxy)
     xyxy = np.frombuffer(found.xyxy, "<f4").reshape(-1, 4).astype(np.float32)
     return 1 - matching.f1(xyxy, scores.astype(np.float32), class_ids.astype(np.int64), truth, _COUNTS_FROM)
-
-
-def _xyxy(annotations: Sequence[Annotation]) -> NDArray[np.float32]:
-    boxes = [each.box for each in annotations]
-    rows = [(box.left, box.top, box.left + box.width, box.top + box.height) for box in boxes]
-    return np.array(rows, np.float32).reshape(-1, 4)

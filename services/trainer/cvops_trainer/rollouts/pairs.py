@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cvops_protos.v1.labeling_pb2 import Annotation, Label
+from cvops_common.labelled_boxes import boxes_of
+from cvops_protos.v1.labeling_pb2 import Label
 from cvops_protos.v1.prediction_pb2 import Prediction
 from cvops_vision import matching
 
@@ -127,19 +128,9 @@ class Pairs:
 
     def _f1(self, said: Said, label: Label) -> float:
         ids = {name: number for number, name in enumerate(self._classes)}
-        boxes = [each for each in label.annotations if each.WhichOneof("shape") == "box"]
-        counts = [each for each in boxes if not each.ignore and not each.crowd and each.class_name in ids]
-        ignored = [each for each in boxes if each.ignore or each.crowd]
-        truth = matching.Truth(
-            _xyxy(counts), np.array([ids[each.class_name] for each in counts], np.int64), _xyxy(ignored)
-        )
+        labelled = boxes_of(label.annotations)
+        truth_ids = np.array([ids.get(name, -1) for name in labelled.class_names], np.int64)
+        known = truth_ids >= 0
+        truth = matching.Truth(labelled.xyxy[known], truth_ids[known], labelled.ignored_xyxy)
         found = np.array([ids.get(name, -1) for name in said.class_names], np.int64)
         return matching.f1(said.boxes, said.scores, found, truth, _COUNTS_FROM)
-
-
-def _xyxy(annotations: Sequence[Annotation]) -> NDArray[np.float32]:
-    rows = []
-    for annotation in annotations:
-        box = annotation.box
-        rows.append((box.left, box.top, box.left + box.width, box.top + box.height))
-    return np.array(rows, np.float32).reshape(-1, 4)
