@@ -63,6 +63,12 @@ def test_drift_within_the_group_time_is_one_incident_and_later_drift_another():
     assert len(far) == 2
 
 
+def test_drift_that_is_noticed_together_is_one_incident_though_its_begin_is_estimated_minutes_apart():
+    early, late = alarm("cam-0", "p", since_s=BEGIN_S - 200), alarm("cam-5", "p")
+    early.opened_at.FromNanoseconds(int((BEGIN_S + 20) * 1e9))
+    assert [list(each.cameras) for each in told(book(), early, late)] == [["cam-0", "cam-5"]]
+
+
 def test_all_that_a_turned_camera_tells_is_one_camera_incident_in_whatever_order_it_comes():
     events = [
         alarm("cam-0", "p", "embedding"),

@@ -41,6 +41,9 @@ class Store:
     async def active(self, project: str = "") -> list[Episode]:
         return [each for each in self.episodes.values() if each.state not in progress.ENDED]
 
+    async def newest(self, project: str, limit: int) -> list[Episode]:
+        return list(reversed(self.episodes.values()))[:limit]
+
     async def of_incident(self, incident_id: str) -> list[Episode]:
         return [each for each in reversed(self.episodes.values()) if each.incident_id == incident_id]
 
@@ -125,6 +128,19 @@ async def test_cameras_that_join_get_an_episode_of_their_own_and_no_camera_two()
     await world.store.change(first.episode_id, lambda each: progress.end(each, Episode.STATE_GAVE_UP, "", NOW))
     _, second = await world.after(5)
     assert list(second.cameras) == ["c"]
+
+
+async def test_a_second_incident_on_cameras_that_are_being_cured_opens_no_second_episode():
+    world = World(most_open=5)
+    world.incident("i1", "a", "b")
+    (first,) = await world.after(20)
+    world.incident("i2", "b", signal="count")
+    assert await world.after(20) == [first]
+    await world.store.change(first.episode_id, lambda each: progress.end(each, Episode.STATE_RECOVERED, "", world.now))
+    assert await world.after(20) == [first]  # what fired before the cure is of the cause that was cured
+    world.incident("i3", "b", signal="count")
+    _, second = await world.after(20)
+    assert list(second.cameras) == ["b"]
 
 
 async def test_a_camera_that_is_broken_is_never_trained_on():

@@ -19,6 +19,7 @@ from cvops_protos.v1.training_pb2 import Rollout, TrainingRun
 log = logger(__name__)
 
 _LOOK_EVERY_S = 1.0
+_RECENT = 100
 
 
 class IncidentBook(Protocol):
@@ -122,7 +123,7 @@ class Episodes:
             return  # the fault of a camera, and the other cameras of a change, show a little later
         earlier = await self._store.of_incident(incident.incident_id)
         taken = {camera for episode in earlier for camera in [*episode.cameras, *_names(episode.left_out)]}
-        new = set(incident.cameras) - taken
+        new = set(incident.cameras) - taken - await self._treated(incident)
         if not new or any(episode.state not in progress.ENDED for episode in earlier):
             return
         same = [each for each in around if each.project == incident.project]
@@ -137,6 +138,16 @@ class Episodes:
         if await self._store.begin(episode):
             await self._incidents.set_episode(incident.incident_id, episode.episode_id)
             log.info("episode opened", episode=episode.episode_id, cameras=list(episode.cameras))
+
+    async def _treated(self, incident: Incident) -> set[str]:
+        """Cameras that an episode of any incident has, or had when this one opened: one cause, and one cure."""
+        opened_ns = incident.opened_at.ToNanoseconds()
+        return {
+            camera
+            for episode in await self._store.newest(incident.project, _RECENT)
+            if episode.state not in progress.ENDED or episode.ended_at.ToNanoseconds() >= opened_ns
+            for camera in episode.cameras
+        }
 
     async def _why_not(self, project: str, limits: Project.LoopPolicy, now: datetime) -> str | None:
         if (by := await self._store.paused_by(project)) is not None:

@@ -95,12 +95,14 @@ def family_of(alarm: DriftEvent) -> str:
 def as_alarm(event: DriftEvent, incident_id: str) -> Alarm:
     """An alarm as grouping sees it."""
     over = event.state == DriftEvent.STATE_CLOSED
+    opened_at = event.opened_at if event.HasField("opened_at") else event.since
     return Alarm(
         event.alarm_id,
         event.camera_id,
         family_of(event),
         event.signal,
         event.since.ToNanoseconds() / 1e9,
+        opened_at.ToNanoseconds() / 1e9,
         event.at.ToNanoseconds() / 1e9 if over else None,
         incident_id,
     )

@@ -2,7 +2,8 @@
 
 - What one camera tells at one time is one incident. When its picture is at fault that is a camera incident, and all
   that follows from the fault (drift of pictures, of predictions, of verdicts) belongs to it.
-- Drift, releases and trainings that begin within `group_s` of each other in one project are one incident.
+- Drift, releases and trainings that begin, or are noticed, within `group_s` of each other in one project are one
+  incident: the begin is an estimate, and two cameras with one cause may be estimated a minute apart.
 - Faults of cameras are one incident when the cameras share the fault and an attribute that cameras without it lack, or
   when the fault began in the same moment; else each camera has its own.
 """
@@ -32,6 +33,7 @@ class Alarm:
         family: "drift", "camera" (a fault), "release" or "training".
         signal: what changed, e.g. "camera.moved".
         since_s: estimated time of the change, seconds since the epoch.
+        opened_s: when it was noticed, likewise.
         closed_s: when it closed, likewise; None: it is open.
         incident_id: where it is; empty: nowhere yet.
     """
@@ -41,6 +43,7 @@ class Alarm:
     family: str
     signal: str
     since_s: float
+    opened_s: float
     closed_s: float | None = None
     incident_id: str = ""
 
@@ -172,14 +175,17 @@ class _Arranging:
         return self._oldest(each for each in homes if self.open[each].kind == kind)
 
     def _near(self, alarm: Alarm, kind: str) -> str | None:
-        """Incidents of this kind with an alarm that began at about the same time become one."""
+        """Incidents of this kind with an alarm that began, or was noticed, at about the same time become one."""
         near = {
             incident_id
             for alarm_id, incident_id in self.home.items()
-            if self.open[incident_id].kind == kind
-            and abs(self.by_id[alarm_id].since_s - alarm.since_s) <= self.rules.group_s
+            if self.open[incident_id].kind == kind and self._is_near(self.by_id[alarm_id], alarm)
         }
         return self._merge(near)
+
+    def _is_near(self, one: Alarm, other: Alarm) -> bool:
+        apart_s = min(abs(one.since_s - other.since_s), abs(one.opened_s - other.opened_s))
+        return apart_s <= self.rules.group_s
 
     def _peers(self, alarm: Alarm) -> str | None:
         """Incidents of cameras with the same fault and what else they share become one."""
