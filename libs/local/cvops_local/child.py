@@ -42,7 +42,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=None if env is None else dict(env),
                 start_new_session=True,  # Ctrl-C reaches the supervisor only, which then stops things in order
-                preexec_fn=_die_with_parent(os.getpid()),
+                preexec_fn=die_with_parent(os.getpid()),
             )
         self.pid = self._popen.pid
 
@@ -69,8 +69,8 @@ class Child:
         return self._popen.wait()
 
 
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    """What the child does before exec on Linux: ask for SIGKILL at the parent's death.
+def die_with_parent(parent: int) -> Callable[[], None] | None:
+    """What a child does first on Linux: ask for SIGKILL at the parent's death; it lasts beyond exec.
 
     SIGKILL and not SIGTERM, because it cannot hang; the engines and services lose nothing acknowledged by it.
     """
@@ -79,12 +79,12 @@ def _die_with_parent(parent: int) -> Callable[[], None] | None:
         return None
     kill = int(signal.SIGKILL)
 
-    def before_exec() -> None:
+    def tie() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, kill, 0, 0, 0)
         if os.getppid() != parent:  # the parent died before the line above
             os.kill(os.getpid(), kill)
 
-    return before_exec
+    return tie
 
 
 def wait_until(problem: Callable[[], str | None], child: Child, deadline_s: float) -> str | None:

@@ -15,7 +15,7 @@ from cvops_local.ports import taken
 from cvops_local.status import wait_ready
 
 _READY_S = 120.0
-STOP_S = 60.0
+_STOP_S = 60.0
 # Time runs fast in the demo: a reference of three minutes instead of a day, alarms that close soon.
 SETTINGS = {
     "CVOPS_DRIFT_REFERENCE_FRAMES": "192",
@@ -36,18 +36,41 @@ def platform(data: DataDir) -> Iterator[float]:
     """
     data.path.mkdir(parents=True, exist_ok=True)
     began_s = time.monotonic()
-    up = start(data, "up.log", "up", "--port-base", str(_free_port_base()))
+    up = _start_up(data)
     try:
         if not wait_ready(data, _READY_S).ready:
             raise Unavailable(f"the platform is not ready after {_READY_S:.0f} s: look into {data.logs}")
         yield time.monotonic() - began_s
     finally:
-        up.stop(STOP_S)
+        up.stop(_STOP_S)
 
 
-def start(data: DataDir, log: str, *arguments: str) -> Child:
-    """Starts `cvops ARGUMENTS` for this platform and no other; it dies with this process, `log` is in the folder."""
-    return Child([sys.executable, "-m", "cvops", *arguments], log=data.path / log, env=environment(data))
+def _start_up(data: DataDir) -> Child:
+    command = [sys.executable, "-m", "cvops", "up", "--port-base", str(_free_port_base())]
+    return Child(command, log=data.path / "up.log", env=environment(data))
+
+
+@contextmanager
+def companion(data: DataDir, log: str, *arguments: str) -> Iterator[None]:
+    """`cvops ARGUMENTS` beside the platform; it dies with this process. `log` is in the data folder."""
+    with (data.path / log).open("ab") as output:
+        process = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "cvops_local.demo.companion", str(os.getpid()), *arguments],
+            env=environment(data),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches the demo only, which then stops things in order
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def run(data: DataDir, *arguments: str) -> None:

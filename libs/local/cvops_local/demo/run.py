@@ -28,7 +28,9 @@ from cvops_local.demo.story import CHANGED, CLASSES, RECORDED_S, RENAMED, TURNED
 from cvops_local.folder import DataDir
 from cvops_sim.scenario import Scenario
 
-_FIRST_FRAMES_S = 60.0
+_FIRST_FRAMES_S = 90.0
+_FLEET_LOG = "fleet.log"
+_TOLD_OF_LOG = 2000
 _LOOK_S = 1.0
 _PICTURE_WIDTH = 132
 _OTHER_HOUR = 10.0
@@ -131,12 +133,12 @@ def _fleet(data: DataDir, script: Path, truth: Path) -> Iterator[None]:
     """The cameras and the people who label, as processes of their own."""
     mapping = [part for old, new in RENAMED.items() for part in ("--map", f"{old}={new}")]
     commands = {
-        "fleet.log": ("sim", "run", str(script), "--truth", str(truth)),
+        _FLEET_LOG: ("sim", "run", str(script), "--truth", str(truth)),
         "oracle.log": ("sim", "oracle", str(truth), "--classes", ",".join(CLASSES), *mapping),
     }
     with ExitStack() as stack:
         for name, command in commands.items():
-            stack.callback(own.start(data, name, *command).stop, own.STOP_S)
+            stack.enter_context(own.companion(data, name, *command))
         yield
 
 
@@ -147,7 +149,8 @@ def _first_frame(truth: Path) -> float:
         if truth.exists() and (first := truth.read_text().partition("\n"))[1]:
             return float(json.loads(first[0])["captured_at_ns"]) / 1e9
         time.sleep(0.05)
-    raise Unavailable("no camera has sent a frame: look into fleet.log of the data folder")
+    said = (truth.parent / _FLEET_LOG).read_text()[-_TOLD_OF_LOG:].strip() or "nothing"
+    raise Unavailable(f"no camera has sent a frame within {_FIRST_FRAMES_S:.0f} s; the fleet says: {said}")
 
 
 def _watch(course: Course, options: DemoOptions, console: Console) -> None:
