@@ -123,12 +123,15 @@ class Episodes:
             return  # the fault of a camera, and the other cameras of a change, show a little later
         earlier = await self._store.of_incident(incident.incident_id)
         taken = {camera for episode in earlier for camera in [*episode.cameras, *_names(episode.left_out)]}
-        new = set(incident.cameras) - taken - await self._treated(incident)
+        new = set(incident.cameras) - taken
         if not new or any(episode.state not in progress.ENDED for episode in earlier):
             return
         same = [each for each in around if each.project == incident.project]
         well = set(policy.wellness(incident.cameras, same, project.loop.excluded_faults).well) & new
         if not well:
+            return
+        new -= await self._treated(incident)
+        if not well & new:
             return
         if (why := await self._why_not(incident.project, project.loop, now)) is not None:
             self._hold(incident.incident_id, why)
