@@ -104,3 +104,22 @@ def test_a_graph_with_another_input_than_the_spec_is_refused(mnist_parts: Bundle
     parts = dataclasses.replace(mnist_parts, model=yolox.model_bytes())
     with pytest.raises(BadBundle, match=r"expected the input .*28, 28, 3.*found .*416, 416, 3"):
         verify_bundle(open_bundle(write_bundle(parts, tmp_path).path))
+
+
+def test_a_weak_candidate_that_only_one_side_has_keeps_parity(yolox: Bundle, run: Run):
+    """Two neighbours of nearly equal score: with one rounding both are maxima, with another only one."""
+
+    def one_more(images: np.ndarray) -> Mapping[str, np.ndarray]:
+        outputs = run(images)
+        rows = [*range(6), *range(5, outputs["scores"].shape[1] - 1)]
+        return {name: array if name == "embedding" else array[:, rows] for name, array in outputs.items()}
+
+    report = prove_parity(yolox, one_more)
+    assert report.passed, report.sentence()
+
+
+def test_a_graph_that_scores_lower_breaks_parity(yolox: Bundle, run: Run):
+    report = prove_parity(
+        yolox, lambda images: {**(found := run(images)), "scores": found["scores"] * np.float32(0.99)}
+    )
+    assert "scores" in {check.output for check in report.checks if not check.passed}

@@ -25,18 +25,17 @@ def worst_of_detections(
 ) -> tuple[float, float]:
     """The largest errors over all images: of boxes, in px for a box of the input's size, and of scores.
 
-    Both mappings hold boxes (N, K, 4), scores (N, K) and class_ids (N, K). The error of a candidate without a partner
-    of its class is infinite, unless forgiven.
+    Both mappings hold boxes (N, K, 4), scores (N, K) and class_ids (N, K). The error of a score is that to the nearest
+    one: a candidate that only one side has moves the rank of all below it. The error of a candidate's box is that to
+    the nearest of its class and score, and infinite without one.
     """
     worst_px, worst_score = 0.0, 0.0
     for i in range(len(expected["scores"])):
         one = {name: expected[name][i] for name in ("boxes", "scores", "class_ids")}
         two = {name: found[name][i] for name in ("boxes", "scores", "class_ids")}
-        # The scores fall, so their order does not depend on which of two equal candidates came first.
-        noise = float(np.max(np.abs(one["scores"] - two["scores"])))
-        worst_score = _max(worst_score, noise)
         for a, b in ((one, two), (two, one)):
-            worst_px = _max(worst_px, _unmatched_px(a, b, noise, tolerances, network_wh))
+            px, score = _worst_of_image(a, b, tolerances, network_wh)
+            worst_px, worst_score = _max(worst_px, px), _max(worst_score, score)
     return worst_px, worst_score
 
 
@@ -51,26 +50,31 @@ def worst_of_embeddings(expected: NDArray[np.float32], found: NDArray[np.float32
     return float(np.max(np.linalg.norm(expected - found, axis=1) / lengths))
 
 
-def _unmatched_px(
+def _worst_of_image(
     a: Mapping[str, NDArray[Any]],
     b: Mapping[str, NDArray[Any]],
-    noise: float,
     tolerances: Tolerances,
     network_wh: tuple[int, int],
-) -> float:
+) -> tuple[float, float]:
     if not (np.isfinite(a["boxes"]).all() and np.isfinite(a["scores"]).all()):
-        return float("nan")
-    # What lies within the noise of the last score may have been cut off on the other side.
-    certain = a["scores"] > a["scores"][-1] + 10 * noise + 1e-6
+        return float("nan"), float("nan")
+    # What is hardly better than the last one may have been cut off on the other side.
+    margin = min(10 * float(np.max(np.abs(a["scores"] - b["scores"]))), tolerances.score) + 1e-6
+    certain = a["scores"] > max(a["scores"][-1], b["scores"][-1]) + margin
     if not certain.any():
-        return 0.0
+        return 0.0, 0.0
     boxes = a["boxes"][certain]
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     scale = np.maximum(sides / max(network_wh), 1.0)
-    error = np.abs(boxes[:, None] - b["boxes"][None]).max(axis=2) / scale[:, None]
-    close = np.abs(a["scores"][certain][:, None] - b["scores"][None]) <= tolerances.score
+    px = np.abs(boxes[:, None] - b["boxes"][None]).max(axis=2) / scale[:, None]
+    score = np.abs(a["scores"][certain][:, None] - b["scores"][None])
     same = a["class_ids"][certain][:, None] == b["class_ids"][None]
-    nearest = np.sort(np.where(close & same, error, np.inf).min(axis=1))
+    return _worst(np.where(same & (score <= tolerances.score), px, np.inf)), _worst(score)
+
+
+def _worst(errors: NDArray[np.floating[Any]]) -> float:
+    """The largest error of the rows (M, K) to their nearest, without those that are forgiven."""
+    nearest = np.sort(errors.min(axis=1))
     return float(nearest[-1 - int(_FORGIVEN * len(nearest))])
 
 

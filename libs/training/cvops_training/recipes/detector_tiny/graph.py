@@ -23,7 +23,8 @@ class Graph(nn.Module):
         """From uint8 (N, H, W, 3): boxes (N, K, 4) px, scores (N, K) falling, class ids int32 (N, K), (N, 48)."""
         logits, offsets, features = self.network(normalised(image))
         heat = torch.sigmoid(logits / self.temperature)
-        peaks = heat * (heat == functional.max_pool2d(heat, 3, 1, 1)).float()
+        # Of the logits: scores near 0 and 1 are rounded to equal ones, and equal neighbours are all maxima.
+        peaks = heat * (logits == functional.max_pool2d(logits, 3, 1, 1)).float()
         width = heat.shape[3]
         cells = heat.shape[2] * width
         scores, best = peaks.flatten(1).topk(CANDIDATES, dim=1)
