@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from pymongo import AsyncMongoClient, WriteConcern
@@ -96,3 +97,9 @@ def mongo_errors() -> Iterator[None]:
 def _shutting_down(error: PyMongoError) -> bool:
     details: Mapping[str, Any] | None = error.details if isinstance(error, OperationFailure) else None
     return bool(details and details.get("code") in (91, 189, 11600, 11602, 10107, 13435))
+
+
+def this_millisecond() -> datetime:
+    """Now, to the millisecond that MongoDB keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,17 +1,15 @@
 """One child process in a session of its own, that dies with its parent and leaves nobody behind."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+from cvops_common.tie import die_with
 
 
 class Child:
@@ -42,7 +40,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=None if env is None else dict(env),
                 start_new_session=True,  # Ctrl-C reaches the supervisor only, which then stops things in order
-                preexec_fn=die_with_parent(os.getpid()),
+                preexec_fn=partial(die_with, os.getpid()),
             )
         self.pid = self._popen.pid
 
@@ -67,24 +65,6 @@ class Child:
         """SIGKILL to the whole group, also to what outlived its leader. Gives the exit status."""
         self.signal_group(signal.SIGKILL)
         return self._popen.wait()
-
-
-def die_with_parent(parent: int) -> Callable[[], None] | None:
-    """What a child does first on Linux: ask for SIGKILL at the parent's death; it lasts beyond exec.
-
-    SIGKILL and not SIGTERM, because it cannot hang; the engines and services lose nothing acknowledged by it.
-    """
-    libc = _LIBC
-    if libc is None:
-        return None
-    kill = int(signal.SIGKILL)
-
-    def tie() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, kill, 0, 0, 0)
-        if os.getppid() != parent:  # the parent died before the line above
-            os.kill(os.getpid(), kill)
-
-    return tie
 
 
 def wait_until(problem: Callable[[], str | None], child: Child, deadline_s: float) -> str | None:

@@ -314,7 +314,7 @@ class Project(_message.Message):
         pending_s: _builtins.int
         """An incident fires when it has been open for so many seconds."""
         group_s: _builtins.int
-        """Alarms that begin within so many seconds and share an attribute are one incident."""
+        """Alarms that begin, or are noticed, within so many seconds and share an attribute are one incident."""
         @_builtins.property
         def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Project.Alerts.Route]: ...
         def __init__(

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from cvops_common.errors import Conflict, CvopsError, NotFound
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.records import Record
 from cvops_common.telemetry import logger
 from cvops_labeling.catalog import Catalog, candidates_query
-from cvops_labeling.documents import identity, now
+from cvops_labeling.documents import identity
 from cvops_labeling.label_book import LabelBook
 from cvops_labeling.selection import GAP_S, Choice, Picked
 from cvops_labeling.selections import Selections, Wish, at_random, seed_of
@@ -94,7 +94,7 @@ class Audits:
             "episode_id": rollout.episode_id,
             "cameras": list(rollout.cameras),
             "stage": stage,
-            "since": rollout.stage_since.ToDatetime(UTC) if rollout.HasField("stage_since") else now(),
+            "since": rollout.stage_since.ToDatetime(UTC) if rollout.HasField("stage_since") else this_millisecond(),
             "revision": rollout.revision,
         }
         with mongo_errors():
@@ -103,14 +103,14 @@ class Audits:
                 return False
             await self._rollouts.update_one(
                 {"_id": rollout.rollout_id},
-                {"$set": document, "$setOnInsert": {"next_at": now(), "round": 0}},
+                {"$set": document, "$setOnInsert": {"next_at": this_millisecond(), "round": 0}},
                 upsert=True,
             )
         return True
 
     async def _next_due(self) -> Document | None:
         """A rollout whose audit is due; no other replica gets this turn of it."""
-        at = now()
+        at = this_millisecond()
         turn = {"$set": {"next_at": at + timedelta(seconds=self._settings.audit_every_s)}, "$inc": {"round": 1}}
         with mongo_errors():
             return await self._rollouts.find_one_and_update(

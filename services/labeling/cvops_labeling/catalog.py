@@ -9,12 +9,11 @@ from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
 from cvops_common.errors import NotFound
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.records import Record
 from cvops_common.telemetry import logger
 from cvops_labeling.assets import Assets
 from cvops_labeling.class_names import ClassNames
-from cvops_labeling.documents import now
 from cvops_labeling.metrics import CATALOG_S, FRAMES
 from cvops_labeling.observation import KEPT, SEEN, counts, document_of
 from cvops_labeling.project_book import ProjectBook
@@ -54,7 +53,7 @@ class Catalog:
         Raises:
             BadRecord: a prediction that cannot be. Unavailable: MongoDB or the store is away.
         """
-        at = now()
+        at = this_millisecond()
         with CATALOG_S.time():
             predictions = [each for each in (record.message for record in records) if each is not None and counts(each)]
             await self._names.know(each.model.bundle_sha256 for each in predictions)

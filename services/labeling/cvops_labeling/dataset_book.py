@@ -9,14 +9,13 @@ from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import BadArgument
 from cvops_common.ids import check_name
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.objects import Objects
 from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
 from cvops_datasets.annotations import image_of
 from cvops_datasets.images import LabelledImage
 from cvops_datasets.release import write_release
-from cvops_labeling.documents import now
 from cvops_labeling.label_book import LabelBook
 from cvops_labeling.metrics import DATASETS
 from cvops_labeling.project_book import ProjectBook
@@ -122,7 +121,7 @@ class DatasetBook:
             slices=sorted(published.slices),
         )
         released.reason = sentence
-        released.at.FromDatetime(now())
+        released.at.FromDatetime(this_millisecond())
         return await self._tell(released, content)
 
     async def _tell(self, released: DatasetReleased, content: str) -> DatasetReleased:

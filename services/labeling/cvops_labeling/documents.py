@@ -1,6 +1,5 @@
 """Small conversions between contracts and documents."""
 
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -10,12 +9,6 @@ from cvops_common.mongo import Document
 from cvops_protos.v1.image_pb2 import ObjectRange
 
 _SIGN = 1 << 63
-
-
-def now() -> datetime:
-    """Now, to the millisecond that MongoDB keeps."""
-    at = datetime.now(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def identity(*parts: object) -> str:

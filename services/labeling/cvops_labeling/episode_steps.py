@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cvops_common.errors import CvopsError, NotFound
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.records import Record
 from cvops_common.telemetry import logger
 from cvops_labeling.dataset_book import DatasetBook
-from cvops_labeling.documents import identity, now
+from cvops_labeling.documents import identity
 from cvops_labeling.selections import Selections, Wish
 from cvops_labeling.settings import LabelingSettings
 from cvops_labeling.task_book import Standing, TaskBook
@@ -72,7 +72,7 @@ class EpisodeSteps:
             "since": episode.since.ToDatetime(UTC),
             "detected_at": episode.detected_at.ToDatetime(UTC),
             "state": _SELECTING,
-            "begun_at": now(),
+            "begun_at": this_millisecond(),
         }
         with mongo_errors():
             await self._episodes.update_one({"_id": episode.episode_id}, {"$setOnInsert": document}, upsert=True)
@@ -86,7 +86,7 @@ class EpisodeSteps:
         await self._tasks.withdraw(episode_id=episode_id, purpose="train")
 
     async def _select(self, episode: Document) -> None:
-        waited = now() - episode["begun_at"]
+        waited = this_millisecond() - episode["begun_at"]
         patient = waited < timedelta(seconds=self._settings.select_wait_s)
         wish = Wish(
             selection_id=identity("selection", episode["_id"], 1),
@@ -112,7 +112,7 @@ class EpisodeSteps:
 
     async def _release(self, episode: Document) -> None:
         standing = await self._tasks.standing(episode["selection_id"])
-        if not (episode.get("enough") or self._is_done(standing, now())):
+        if not (episode.get("enough") or self._is_done(standing, this_millisecond())):
             return
         if not standing.done:
             if not standing.pending:

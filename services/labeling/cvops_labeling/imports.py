@@ -10,13 +10,13 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from cvops_common.errors import BadArgument, BadImage, Conflict
 from cvops_common.ids import check_name
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
 from cvops_datasets.images import SPLITS
 from cvops_labeling.annotations import check_annotations, content_of
 from cvops_labeling.assets import Assets
-from cvops_labeling.documents import identity, now
+from cvops_labeling.documents import identity
 from cvops_labeling.label_book import LabelBook, Submission
 from cvops_labeling.observation import LABELLED
 from cvops_labeling.people import check_author
@@ -99,7 +99,7 @@ class Imports:
         if request.split and request.split not in SPLITS:
             raise BadArgument(f"{name}: split {request.split[:40]!r} is not known, expected one of {', '.join(SPLITS)}")
         sha256 = await self._assets.put(request.image)
-        at = request.captured_at.ToDatetime(UTC) if request.HasField("captured_at") else now()
+        at = request.captured_at.ToDatetime(UTC) if request.HasField("captured_at") else this_millisecond()
         frame: Document = {
             "_id": f"{0:012x}{identity('import', project, sha256)[:20]}",
             "project": project,

@@ -9,13 +9,13 @@ from bson.binary import Binary
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from cvops_common.errors import BadArgument, Conflict
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
 from cvops_labeling.annotations import check_annotations, content_of
 from cvops_labeling.assets import asset_uri
 from cvops_labeling.class_names import ClassNames
-from cvops_labeling.documents import identity, now, stamp
+from cvops_labeling.documents import identity, stamp
 from cvops_labeling.metrics import CONFLICTS, LABELS
 from cvops_labeling.observation import LABELLED, SKIPPED
 from cvops_labeling.people import check_author
@@ -223,5 +223,5 @@ def _label(
         status=status,
     )
     label.reason = task["why"]
-    label.at.FromDatetime(now())
+    label.at.FromDatetime(this_millisecond())
     return label

@@ -3,11 +3,10 @@
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from cvops_common.errors import BadArgument
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.outbox import Outbox
 from cvops_common.projects import DEFAULT_PROJECT, changes, check, with_defaults
 from cvops_common.telemetry import logger
-from cvops_labeling.documents import now
 from cvops_protos.v1.project_pb2 import Project
 
 log = logger(__name__)
@@ -56,7 +55,7 @@ class ProjectBook:
             if dry_run or not different:
                 return new, different
             new.revision += 1
-            new.updated_at.FromDatetime(now())
+            new.updated_at.FromDatetime(this_millisecond())
             update: Document = {"body": new.SerializeToString(), "revision": new.revision}
             await self._projects.replace_one({"_id": new.project}, update, upsert=True, session=session)
             await self._outbox.add(new, key=new.project, session=session)

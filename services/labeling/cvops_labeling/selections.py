@@ -13,12 +13,12 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError
 
 from cvops_common.errors import Conflict, NotFound
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.outbox import Outbox
 from cvops_common.telemetry import logger
 from cvops_labeling.assets import Assets
 from cvops_labeling.catalog import Catalog, candidates_query
-from cvops_labeling.documents import identity, now, stamp
+from cvops_labeling.documents import identity, stamp
 from cvops_labeling.exemplars import Exemplars
 from cvops_labeling.metrics import PICKS
 from cvops_labeling.observation import KEPT, PICKED, SEEN
@@ -141,7 +141,7 @@ class Selections:
             boxes=sum(by_id[pick.frame_id]["boxes"] for pick in picks),
             purpose=purpose,
         )
-        selection.at.FromDatetime(now())
+        selection.at.FromDatetime(this_millisecond())
         tasks = []
         for rank, pick in enumerate(picks):
             frame, sha256 = by_id[pick.frame_id], kept[pick.frame_id]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cvops_common.errors import BadArgument, Unavailable
+from cvops_common.mongo import this_millisecond
 from cvops_labeling.assets import Assets
 from cvops_labeling.catalog import Catalog
 from cvops_labeling.dataset_book import DatasetBook
-from cvops_labeling.documents import identity, now
+from cvops_labeling.documents import identity
 from cvops_labeling.imports import Imports
 from cvops_labeling.label_book import LabelBook
 from cvops_labeling.project_book import ProjectBook
@@ -67,7 +68,7 @@ class Labeling:
         self, project: str, cameras: Sequence[str], since: datetime | None, until: datetime | None, frames: int
     ) -> Selection:
         """Chooses frames by hand, as an episode would; raises as `Selections.make` does."""
-        at = now()
+        at = this_millisecond()
         name = (await self.projects.get(project)).project
         wish = Wish(
             selection_id=identity("by hand", name, *sorted(cameras), since, until, frames, at),

@@ -10,9 +10,9 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError
 
 from cvops_common.errors import BadArgument, Conflict, NotFound
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_labeling.class_names import ClassNames
-from cvops_labeling.documents import identity, now, stamp
+from cvops_labeling.documents import identity, stamp
 from cvops_labeling.people import check_author_name
 from cvops_labeling.project_book import ProjectBook
 from cvops_labeling.sides import Taken
@@ -88,7 +88,7 @@ class TaskBook:
         if count > _MOST_LEASED:
             raise BadArgument(f"{count} tasks are too many for one lease: expected at most {_MOST_LEASED}")
         settings = (await self._projects.get(project)).edge_cases
-        at = now()
+        at = this_millisecond()
         query: Document = {"project": project or "default", "pending": True, "free_at": {"$lte": at}}
         if episode_id:
             query["episode_id"] = episode_id
@@ -113,7 +113,7 @@ class TaskBook:
         if state and state not in STATES:
             raise BadArgument(f"state {state[:40]!r} is not known: expected one of {', '.join(STATES)}")
         query: Document = {"project": project or "default"} | ({"episode_id": episode_id} if episode_id else {})
-        at = now()
+        at = this_millisecond()
         response = ListTasksResponse()
         with mongo_errors():
             found: list[Any] = (
@@ -168,7 +168,7 @@ class TaskBook:
 
     async def finish(self, task_id: str, state: str, revision: int, session: AsyncClientSession) -> None:
         """Its label is written, in the running transaction."""
-        change = {"state": state, "pending": False, "revision": revision, "done_at": now()}
+        change = {"state": state, "pending": False, "revision": revision, "done_at": this_millisecond()}
         await self._tasks.update_one({"_id": task_id}, {"$set": change}, session=session)
 
     def add_prediction(self, label: Label, document: Document) -> None:
@@ -183,7 +183,7 @@ class TaskBook:
 
     def message(self, document: Document) -> Task:
         """A task as it is told."""
-        leased = document["state"] == LEASED and document["free_at"] > now()
+        leased = document["state"] == LEASED and document["free_at"] > this_millisecond()
         task = Task(
             task_id=document["_id"],
             project=document["project"],
@@ -219,7 +219,7 @@ def task_document(
         "state": OPEN,
         "pending": True,
         "urgency": 0 if purpose == AUDIT else 1,
-        "created_at": now(),
+        "created_at": this_millisecond(),
         "rank": rank,
         "free_at": _NEVER,
         "revision": 0,

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
@@ -15,7 +14,7 @@ from cvops_bundles.spec_json import spec_to_json
 from cvops_bundles.verify import verify_bundle
 from cvops_common.errors import BadArgument, BadBundle, NotFound
 from cvops_common.ids import check_name
-from cvops_common.mongo import Document, MongoStore, mongo_errors
+from cvops_common.mongo import Document, MongoStore, mongo_errors, this_millisecond
 from cvops_common.objects import Objects
 from cvops_common.telemetry import logger
 from cvops_protos.v1.trainer_pb2 import ModelVersion
@@ -145,7 +144,7 @@ class Registry:
             "task": str(bundle.spec.task),
             "classes": list(bundle.spec.classes),
             "bundle_json": spec_to_json(bundle.spec).decode(),
-            "created_at": _now(),
+            "created_at": this_millisecond(),
         }
         while True:
             with mongo_errors():
@@ -172,12 +171,6 @@ def _query(reference: str) -> Document:
             f"model {reference!r} is not understood: expected NAME, NAME:VERSION or NAME@ALIAS, e.g. coco:3"
         )
     return {"name": name} | ({"number": int(number)} if colon else {})
-
-
-def _now() -> datetime:
-    """Now, to the millisecond that MongoDB keeps."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def version_of(document: Document) -> ModelVersion:

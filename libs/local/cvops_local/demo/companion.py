@@ -6,13 +6,12 @@ It ties itself to its parent, because nothing may run between fork and exec of a
 import os
 import sys
 
-from cvops_local.child import die_with_parent
+from cvops_common.tie import die_with
 
 
 def main() -> None:
     """Becomes `cvops ARGUMENTS`."""
-    if (tie := die_with_parent(int(sys.argv[1]))) is not None:
-        tie()
+    die_with(int(sys.argv[1]))
     os.execv(sys.executable, [sys.executable, "-m", "cvops", *sys.argv[2:]])  # noqa: S606
 
 

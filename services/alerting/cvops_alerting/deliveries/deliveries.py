@@ -8,7 +8,7 @@ and PagerDuty recognise the repeat; Slack cannot, so there the repeat says that 
 import asyncio
 import random
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -23,7 +23,7 @@ from cvops_alerting.metrics import ATTEMPTS, DELIVERIES, WAITING
 from cvops_alerting.settings import AlertingSettings
 from cvops_common.errors import CvopsError, NotFound
 from cvops_common.ids import random_hex
-from cvops_common.mongo import MongoStore
+from cvops_common.mongo import MongoStore, this_millisecond
 from cvops_common.telemetry import logger
 from cvops_protos.v1.alerting_pb2 import Delivery, Incident
 from cvops_protos.v1.drift_pb2 import DriftEvent
@@ -117,7 +117,7 @@ class Deliveries:
         return await self._store.newest(incident_id, limit)
 
     async def _test(self, project: str, route: Project.Alerts.Route) -> Delivery:
-        now = _now()
+        now = this_millisecond()
         incident = Incident(
             incident_id=random_hex(128),
             project=project,
@@ -133,7 +133,9 @@ class Deliveries:
         message = Message(random_hex(128), "test", incident)
         answer = await self._sender.send(route, message)
         ATTEMPTS.labels(route.kind, answer.outcome).inc()
-        return await self._store.record(message, route.name, route.kind, _STATES[answer.outcome], answer.text, _now())
+        return await self._store.record(
+            message, route.name, route.kind, _STATES[answer.outcome], answer.text, this_millisecond()
+        )
 
     # -- sending -----------------------------------------------------------------------------------------------
 
@@ -154,7 +156,7 @@ class Deliveries:
                     await self._wake.wait()
 
     async def _begin_due(self) -> None:
-        now = _now()
+        now = this_millisecond()
         await self._store.recover(now)
         for delivery_id, lane in await self._store.due(now, _BATCH):
             if lane not in self._busy and not self._stopping:
@@ -163,9 +165,9 @@ class Deliveries:
 
     async def _use_lane(self, lane: str, delivery_id: str) -> None:
         try:
-            if await self._store.take_lane(lane, _now(), self._lease):
+            if await self._store.take_lane(lane, this_millisecond(), self._lease):
                 free_at = await self._deliver(delivery_id)
-                await self._store.free_lane(lane, free_at or _now())
+                await self._store.free_lane(lane, free_at or this_millisecond())
                 self._wake.set()
         except CvopsError as error:
             log.warning("delivery waits", delivery=delivery_id, error=str(error))
@@ -176,7 +178,7 @@ class Deliveries:
 
     async def _deliver(self, delivery_id: str) -> datetime | None:
         """One attempt; the time before which the receiver wants nothing more, if it said so."""
-        claimed = await self._store.claim(delivery_id, _now(), self._lease)
+        claimed = await self._store.claim(delivery_id, this_millisecond(), self._lease)
         if claimed is None:
             return None
         routes = self._fleet.project(claimed.project).alerts.routes
@@ -186,7 +188,7 @@ class Deliveries:
         else:
             answer = await self._sender.send(route, claimed.message)
         ATTEMPTS.labels(claimed.kind, answer.outcome).inc()
-        return await self._conclude(claimed, answer, _now())
+        return await self._conclude(claimed, answer, this_millisecond())
 
     async def _conclude(self, claimed: Claimed, answer: Answer, now: datetime) -> datetime | None:
         limits = self._settings
@@ -206,9 +208,3 @@ class Deliveries:
         if state != "sent":
             log.error("message given up", delivery=identity, route=claimed.route, answer=text)
         return None
-
-
-def _now() -> datetime:
-    """Now, to the millisecond that MongoDB keeps."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

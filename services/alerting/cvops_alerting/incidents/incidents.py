@@ -1,7 +1,7 @@
 """Incidents: what somebody must know, from the first alarm to the end."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -12,6 +12,7 @@ from cvops_alerting.incidents.book import Book
 from cvops_alerting.incidents.grouping import Rules
 from cvops_alerting.incidents.store import IncidentStore
 from cvops_alerting.metrics import ALARMS, INCIDENTS
+from cvops_common.mongo import this_millisecond
 from cvops_common.outbox import Outbox
 from cvops_common.projects import DEFAULT_PROJECT
 from cvops_common.records import Record
@@ -156,7 +157,7 @@ class Incidents:
 
     async def _change(self, project: str, change: Change, alarm_ids: Iterable[str] = ()) -> None:
         """Changes a project; its incidents, their events and the messages about them are written together."""
-        now, declared = _now(), self._fleet.project(project)
+        now, declared = this_millisecond(), self._fleet.project(project)
         measure = "accuracy" if declared.task == "classify" else "precision"
         rules = Rules(declared.alerts.group_s, frozenset(f"camera.{each}" for each in declared.loop.excluded_faults))
         alarms = tuple(alarm_ids)
@@ -198,9 +199,3 @@ def _note(incident: Incident, before: int | None) -> None:
     state = Incident.State.Name(incident.state).removeprefix("STATE_").lower()
     INCIDENTS.labels(incident.kind, state).inc()
     log.info(f"incident {state}", incident=incident.incident_id, kind=incident.kind, title=incident.title)
-
-
-def _now() -> datetime:
-    """Now, to the millisecond that MongoDB keeps."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

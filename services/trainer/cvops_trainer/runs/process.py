@@ -1,11 +1,9 @@
 """`python -m cvops_trainer.runs.process FOLDER`: trains what `order.json` asks for, and tells in `state.json`."""
 
 import asyncio
-import ctypes
 import os
 import platform
 import shutil
-import signal
 import sys
 import time
 from dataclasses import replace
@@ -16,6 +14,7 @@ import torch
 from cvops_bundles.bundle import open_bundle
 from cvops_common.errors import CvopsError
 from cvops_common.objects import Objects
+from cvops_common.tie import die_with
 from cvops_datasets.release import read_release
 from cvops_trainer.runs.material import Material, material_of
 from cvops_trainer.runs.order import (
@@ -37,7 +36,6 @@ from cvops_training.recipe import Recipe, recipe_of
 _TELL_EVERY_S = 0.5
 _CURVE = 200
 _NICE = 5
-_DEATH_SIGNAL = 1
 
 
 class Teller:
@@ -91,7 +89,8 @@ class Teller:
 def main(folder: Path) -> int:
     """Runs to the end; 0: there is a candidate, 1: there is none and `state.json` says why, 74: it cannot say why."""
     order = read_order(folder)
-    _die_with(order.parent_pid)
+    if order.parent_pid:
+        die_with(order.parent_pid)
     os.nice(_NICE)
     try:
         return _run(order, folder, Teller(folder))
@@ -167,14 +166,6 @@ async def _fetch(order: RunOrder, recipe: Recipe, folder: Path) -> Material:
         await objects.download(order.base_uri, folder / "base.zip")
     old = await read_release(objects, order.replay_uri, order.replay_sha256) if order.replay_uri else None
     return await material_of(objects, dataset, order.episode_id, recipe.input_spec(), old)
-
-
-def _die_with(parent_pid: int) -> None:
-    """The kernel ends this process when the trainer dies; a trainer that comes back starts it again."""
-    if sys.platform == "linux" and parent_pid:
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            sys.exit("the trainer is gone")
 
 
 def _environment() -> dict[str, str]:
