@@ -129,6 +129,20 @@ async def test_realtime_takes_as_long_as_the_source(door: Door, connection: Conn
     assert 0.8 <= time.monotonic() - began < 3.0
 
 
+async def test_an_endless_source_that_is_stopped_has_an_answer_to_every_frame(
+    door: Door, connection: Connection
+) -> None:
+    agent = EdgeAgent(Counter(50, step_s=0.1), "gate-3", connection, PushOptions(loop=0, realtime=True, fps=5))
+    running = asyncio.create_task(run(agent))
+    await soon(lambda: len(door.stored) >= 2, "two frames")
+    agent.stop()
+    report = await asyncio.wait_for(running, 5)
+    assert report.acknowledged == len(door.stored)
+    assert (report.captured, report.waiting) == (report.acknowledged + report.sampled_out, 0)
+    told = sum(request.sampled_out for request in [*door.stored.values(), *door.closings])
+    assert told == report.sampled_out
+
+
 async def test_progress_is_told_while_it_runs(door: Door, connection: Connection) -> None:
     told: list[PushReport] = []
     options = PushOptions(realtime=True)

@@ -1,6 +1,7 @@
 """kill -9 in the middle of a stream: nothing acknowledged is lost, and every frame has one prediction effect."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.whole_platform import Platform
-
-CLIP_FRAMES = 850
-LOOPS = 5
 
 
 @pytest.fixture
@@ -40,10 +38,7 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
     platform.serve_yolox(shared_data)
     platform.run("camera", "add", "road")
     clip = str(shared_data / "videos" / "traffic_road_a.mp4")
-    # 140 seconds of camera: also on a slow machine every kill comes in the middle of the stream.
-    push = platform.start_command(
-        "push", clip, "--camera", "road", "--realtime", "--loop", str(LOOPS), "--fps", "5", "--json"
-    )
+    push = platform.start_command("push", clip, "--camera", "road", "--realtime", "--loop", "0", "--fps", "5", "--json")
 
     for victim in ("ingest", "inference", "drift", "labeling", "alerting", "kafka", "mongod"):
         wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
@@ -52,12 +47,14 @@ def test_every_process_is_killed_in_turn_and_then_all_at_once(own_platform: Plat
     wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
     platform.kill_everything()
     platform.start()
+    wait_for_frames(platform, 1 + len(set(frame_ids(platform, "frames"))))
 
-    out, err = push.communicate(timeout=250)
+    push.send_signal(signal.SIGINT)
+    out, err = push.communicate(timeout=60)
     assert push.returncode == 0, f"{out}\n{err}\n{platform.logs()}"
     report = json.loads(out)
     count = report["acknowledged"]
-    assert report["captured"] == LOOPS * CLIP_FRAMES == count + report["sampled_out"]
+    assert report["captured"] == count + report["sampled_out"]
     assert (report["dropped"], report["corrupt"], report["rejected"]) == (0, 0, {})
     wait_for_frames(platform, count)
     end = time.monotonic() + 90

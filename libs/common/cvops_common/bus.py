@@ -271,5 +271,7 @@ _CONSUMER: dict[str, Any] = {
     "ack_policy": AckPolicy.MANUAL,
     "parser": _as_it_came,
     "max_poll_interval_ms": 600_000,
+    # A member learns of a rebalance with its next heartbeat: the group stands still for so long.
+    "heartbeat_interval_ms": 500,
     "isolation_level": "read_committed",
 }

@@ -13,7 +13,7 @@ async def test_a_trainer_that_comes_back_goes_on_with_its_runs(settings, key, ti
     async with running(settings, key, lenient()) as trainer:
         trainer.base = await trainer.upload(tiny_detector)
         dataset = await trainer.dataset(await trainer.images())
-        begun = await trainer.start(dataset, params={"steps": "150", "batch": "2"})
+        begun = await trainer.start(dataset, params={"steps": "60", "batch": "2"})
         await trainer.until(begun.run_id, is_training)
     assert processes_of(begun.run_id) == []
     async with running(settings, key) as trainer:

@@ -1,5 +1,6 @@
 """From a source to ingest: sampling, pacing, scaling, encoding, pushing."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -87,14 +88,19 @@ class EdgeAgent:
         self._wished = options
         self._options = options
         self._paused = False
+        self._stopped = threading.Event()
         self._on_progress = on_progress
         self._captured = self._sampled_out = 0
         self._skipped = 0  # since the last frame that was sent
         self._began_s = time.monotonic()
         self._reported_s = 0.0
 
+    def stop(self) -> None:
+        """Takes no more frames from the source: `run` returns when those taken are answered for. From any thread."""
+        self._stopped.set()
+
     def run(self) -> PushReport:
-        """Pushes until the source ends and every frame is answered for.
+        """Pushes until the source ends or `stop` is called, and every frame is answered for.
 
         Raises:
             SourceError: the source cannot be read; what came before that has been answered for.
@@ -151,7 +157,7 @@ class EdgeAgent:
             self._tell(pusher)
 
     def _paced(self) -> Iterator[Captured]:
-        """Frames of all rounds, each not before its time where real time is wished."""
+        """Frames of all rounds until it is stopped, each not before its time where real time is wished."""
         began_s = time.monotonic()
         shift_s = 0.0
         rounds = 0
@@ -160,7 +166,9 @@ class EdgeAgent:
             for frame in self._source.frames():
                 step_s, last_s = frame.offset_s - last_s or step_s, frame.offset_s
                 if self._options.realtime and not self._source.live:
-                    time.sleep(max(0.0, began_s + shift_s + frame.offset_s - time.monotonic()))
+                    self._stopped.wait(max(0.0, began_s + shift_s + frame.offset_s - time.monotonic()))
+                if self._stopped.is_set():
+                    return
                 captured_s = None if frame.captured_s is None else shift_s + frame.captured_s
                 yield replace(frame, offset_s=shift_s + frame.offset_s, captured_s=captured_s)
             shift_s += last_s + (step_s or 1.0)
