@@ -15,7 +15,8 @@ from cvops_protos.v1.frame_pb2 import Frame
 from cvops_protos.v1.image_pb2 import ImageEncoding
 from cvops_protos.v1.prediction_pb2 import Prediction
 
-_NO_EMBEDDING = np.zeros(0, np.float32)
+_BYTES = 2
+"""Of a value of an embedding: half precision."""
 
 
 def frames_of(predictions: Sequence[Prediction], dims: int | None, problems: Counter[str]) -> Frames | None:
@@ -26,27 +27,16 @@ def frames_of(predictions: Sequence[Prediction], dims: int | None, problems: Cou
         dims: of the embeddings so far; None: these are the first.
         problems: what could not be used is counted here, by a sentence.
     """
-    usable = []
-    for prediction in predictions:
-        embedding = _embedding(prediction)
-        if dims is None:
-            dims = len(embedding)
-        if len(embedding) != dims:
-            problems[f"embedding has {len(embedding)} values, expected {dims}: the frame is left out"] += 1
-        elif not np.isfinite(embedding).all():
-            problems["embedding is not finite: the frame is left out"] += 1
-        else:
-            usable.append((prediction, embedding))
-    if not usable:
+    chosen, embedding = _usable(predictions, dims, problems)
+    if not chosen:
         return None
-    chosen = [prediction for prediction, _ in usable]
     found, confidence = zip(*(_output(prediction) for prediction in chosen), strict=True)
     counts = np.zeros((len(chosen), max(len(row) for row in found)), np.int64)
     for row, mine in zip(counts, found, strict=True):
         row[: len(mine)] = mine
     return Frames(
         time_s=np.array([prediction.captured_at.ToNanoseconds() / 1e9 for prediction in chosen]),
-        embedding=np.stack([embedding for _, embedding in usable]),
+        embedding=embedding,
         novelty=np.array([_novelty(prediction) for prediction in chosen]),
         inputs=np.array([_inputs(prediction) for prediction in chosen]),
         counts=counts,
@@ -91,10 +81,25 @@ def health_frame(frame: Frame) -> HealthFrame:
     )
 
 
-def _embedding(prediction: Prediction) -> F32:
-    if not prediction.embedding:
-        return _NO_EMBEDDING
-    return np.frombuffer(prediction.embedding[: len(prediction.embedding) // 2 * 2], "<f2").astype(np.float32)
+def _usable(
+    predictions: Sequence[Prediction], dims: int | None, problems: Counter[str]
+) -> tuple[list[Prediction], F32]:
+    """Those with an embedding of the right size and of numbers, and the embeddings, float32 (N, D)."""
+    wanted = len(predictions[0].embedding) // _BYTES if dims is None else dims
+    fitting = []
+    for prediction in predictions:
+        values = len(prediction.embedding) / _BYTES
+        if values == wanted:
+            fitting.append(prediction)
+        else:
+            problems[f"embedding has {values:g} values, expected {wanted}: the frame is left out"] += 1
+    raw = b"".join(prediction.embedding for prediction in fitting)
+    embedding = np.frombuffer(raw, "<f2").astype(np.float32).reshape(len(fitting), wanted)
+    finite = np.isfinite(embedding).all(axis=1)
+    if finite.all():
+        return fitting, embedding
+    problems["embedding is not finite: the frame is left out"] += int((~finite).sum())
+    return [prediction for prediction, good in zip(fitting, finite, strict=True) if good], embedding[finite]
 
 
 def _name(prediction: Prediction) -> str:

@@ -61,11 +61,9 @@ def _seen(counts: I64, watched: tuple[int, ...]) -> BoolArray:
     classes = counts.shape[1]
     seen = counts > 0
     out = np.zeros((len(counts), len(watched) + 1), np.bool_)
-    for column, index in enumerate(watched):
-        if index < classes:
-            out[:, column] = seen[:, index]
-    others = np.setdiff1d(np.arange(classes), watched)
-    out[:, -1] = seen[:, others].any(1)
+    known = [index for index in watched if index < classes]  # they are sorted
+    out[:, : len(known)] = seen[:, known]
+    out[:, -1] = seen.sum(1) > out[:, :-1].sum(1)
     return out
 
 

@@ -52,7 +52,15 @@ class Frames:
         return len(self.time_s)
 
     def __getitem__(self, chosen: slice) -> "Frames":
-        return replace(self, **{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+        return Frames(
+            self.time_s[chosen],
+            self.embedding[chosen],
+            self.novelty[chosen],
+            self.inputs[chosen],
+            self.counts[chosen],
+            self.confidence[chosen],
+            self.ids[chosen],
+        )
 
     def take(self, chosen: Sequence[int]) -> "Frames":
         """The frames at some positions."""
@@ -82,7 +90,8 @@ def with_classes(frames: Frames, classes: int) -> Frames:
     found = frames.counts.shape[1]
     if found == classes:
         return frames
-    counts = np.pad(frames.counts, ((0, 0), (0, max(0, classes - found))))[:, :classes]
+    counts = np.zeros((len(frames), classes), np.int64)
+    counts[:, :found] = frames.counts[:, :classes]
     return replace(frames, counts=counts)
 
 
