@@ -69,7 +69,10 @@ class StreamMonitor:
 
     def push(self, frames: Frames) -> list[SignalChange]:
         """Takes frames in order of capture; what changed by them. They are looked at four at a time."""
-        waiting = concatenate([*self._pending, frames])
+        self._pending.append(frames)
+        if sum(map(len, self._pending)) < GRID:
+            return []
+        waiting = concatenate(self._pending)
         whole = len(waiting) // GRID * GRID
         changes: list[SignalChange] = []
         for begin in range(0, whole, GRID):
