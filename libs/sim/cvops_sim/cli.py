@@ -1,6 +1,7 @@
 """`cvops sim`: a fleet of cameras whose truth is known. What is heavy is imported when a command runs."""
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cvops.cli.context import Context, command, page
+from cvops.cli.endings import ending_in_order
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -49,13 +51,16 @@ def run(context: Context, scenario: str, truth: Path | None, realtime: bool) -> 
     """Push the cameras of SCENARIO, a file or the name of one that is shipped, into the platform.
 
     The cameras are registered with site and firmware, then each sends through an edge agent of its own, as real ones
-    do. The truth of every frame is written as JSON lines, named by camera and capture time.
+    do. The truth of every frame is written as JSON lines, named by camera and capture time. Ctrl-C or SIGTERM ends the
+    cameras and waits for the last answers; a second one leaves at once.
     """
     from cvops_sim.play import play
 
     loaded = _load(scenario)
     path = truth or Path(f"{loaded.name}-truth.jsonl")
+    stop = threading.Event()
     with (
+        ending_in_order(stop.set),
         context.client() as client,
         _bar(context, loaded.name, len(loaded.cameras) * loaded.frames) as (progress, task),
     ):
@@ -65,6 +70,7 @@ def run(context: Context, scenario: str, truth: Path | None, realtime: bool) -> 
             path,
             realtime=realtime,
             on_progress=lambda now: progress.update(task, completed=now.captured) if progress else None,
+            stop=stop,
         )
     answer = {"captured": played.captured, "acknowledged": played.acknowledged, "truth": str(path)}
     words = f"{played.acknowledged} of {played.captured} frames acknowledged; truth in {path}"

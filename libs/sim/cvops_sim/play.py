@@ -48,6 +48,7 @@ def play(
     *,
     realtime: bool,
     on_progress: Callable[[Played], None] = lambda _: None,
+    stop: threading.Event | None = None,
 ) -> Played:
     """Registers the cameras, pushes their frames and writes the truth of each.
 
@@ -57,6 +58,7 @@ def play(
         truth: file that is written, JSON lines; `camera_id` and `captured_at_ns` name the frames.
         realtime: at its own speed, frames captured now; else as fast as it goes, captured so that it ends now.
         on_progress: called a few times a second.
+        stop: set it, and the cameras end with the frames that they have made.
 
     Raises:
         CvopsError: a camera cannot be registered.
@@ -67,30 +69,34 @@ def play(
     played = Played()
     with TruthWriter(truth) as writer:
 
-        def push(mounted: Mounted) -> None:
+        def agent(mounted: Mounted) -> EdgeAgent:
             source = SimSource(scenario.play(mounted, start_ns), scenario.frames, writer.write)
             options = PushOptions(realtime=realtime, start_ns=start_ns)
 
             def tell(report: PushReport) -> None:
                 played.reports[mounted.camera_id] = report
 
-            try:
-                tell(EdgeAgent(source, mounted.camera_id, client.connection, options, tell).run())
-            except CvopsError as error:
-                played.failures[mounted.camera_id] = str(error)
-            except Exception as error:  # a full disk, a fault of ours: the run must not look whole
-                played.failures[mounted.camera_id] = repr(error)
+            return EdgeAgent(source, mounted.camera_id, client.connection, options, tell)
 
-        threads = [
-            threading.Thread(target=push, args=(mounted,), name=mounted.camera_id, daemon=True)
-            for mounted in scenario.cameras
-        ]
+        def push(camera_id: str, agent: EdgeAgent) -> None:
+            try:
+                played.reports[camera_id] = agent.run()
+            except CvopsError as error:
+                played.failures[camera_id] = str(error)
+            except Exception as error:  # a full disk, a fault of ours: the run must not look whole
+                played.failures[camera_id] = repr(error)
+
+        agents = {mounted.camera_id: agent(mounted) for mounted in scenario.cameras}
+        threads = [threading.Thread(target=push, args=each, name=each[0], daemon=True) for each in agents.items()]
         for thread in threads:
             thread.start()
         for thread in threads:
             while thread.is_alive():
                 thread.join(_TELL_EVERY_S)
                 on_progress(played)
+                if stop is not None and stop.is_set():
+                    for each in agents.values():
+                        each.stop()
     return played
 
 

@@ -1,16 +1,13 @@
 """`cvops push`: a source as a camera."""
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cvops.cli.context import Context, command
+from cvops.cli.endings import ending_in_order
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -63,7 +60,7 @@ def push(
 
     A frame counts when it is on disk on the other side. A live source never waits: while ingest is away its frames
     go to the spool and are sent later, in order. What the platform wishes of the camera (`cvops camera set`) is obeyed.
-    Ctrl-C ends the source and waits for the last answers; a second one leaves at once.
+    Ctrl-C or SIGTERM ends the source and waits for the last answers; a second one leaves at once.
     """
     try:
         from cvops.edge.agent import EdgeAgent, PushOptions
@@ -76,7 +73,7 @@ def push(
     with _progress(context, opened, loop) as progress:
         agent = EdgeAgent(opened, camera_id, context.connection, options, progress.update)
         try:
-            with _first_interrupt(agent.stop):
+            with ending_in_order(agent.stop):
                 report = agent.run()
         except KeyboardInterrupt:
             context.console.print(f"stopped: {_sentence(progress.last) if progress.last else 'nothing was sent'}")
@@ -84,24 +81,6 @@ def push(
     context.answer({"fps": round(report.fps, 1)} | _as_dict(report), lambda: context.console.print(_sentence(report)))
     if report.acknowledged == 0 and report.rejected:
         raise click.ClickException(f"no frame was taken: {report.last_rejection}")
-
-
-@contextmanager
-def _first_interrupt(stop: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C calls `stop`; the next one interrupts as ever. Signals reach the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_interrupt(*_: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _as_dict(report: "PushReport") -> dict[str, object]:

@@ -16,6 +16,7 @@ from cvops_local.status import wait_ready
 
 _READY_S = 120.0
 _STOP_S = 60.0
+_COMPANION_STOP_S = 15.0
 # Time runs fast in the demo: a reference of three minutes instead of a day, alarms that close soon.
 SETTINGS = {
     "CVOPS_DRIFT_REFERENCE_FRAMES": "192",
@@ -67,7 +68,7 @@ def companion(data: DataDir, log: str, *arguments: str) -> Iterator[None]:
     finally:
         process.terminate()
         try:
-            process.wait(_STOP_S)
+            process.wait(_COMPANION_STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
