@@ -95,11 +95,11 @@ def _usable(
             problems[f"embedding has {values:g} values, expected {wanted}: the frame is left out"] += 1
     raw = b"".join(prediction.embedding for prediction in fitting)
     embedding = np.frombuffer(raw, "<f2").astype(np.float32).reshape(len(fitting), wanted)
-    finite = np.isfinite(embedding).all(axis=1)
-    if finite.all():
+    finite = np.flatnonzero(np.isfinite(embedding).all(axis=1))
+    if len(finite) == len(fitting):
         return fitting, embedding
-    problems["embedding is not finite: the frame is left out"] += int((~finite).sum())
-    return [prediction for prediction, good in zip(fitting, finite, strict=True) if good], embedding[finite]
+    problems["embedding is not finite: the frame is left out"] += len(fitting) - len(finite)
+    return [fitting[at] for at in finite], embedding[finite]
 
 
 def _name(prediction: Prediction) -> str:
