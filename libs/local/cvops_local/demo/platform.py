@@ -17,7 +17,8 @@ from cvops_local.status import wait_ready
 _READY_S = 120.0
 _STOP_S = 60.0
 _COMPANION_STOP_S = 15.0
-# Time runs fast in the demo: a reference of three minutes instead of a day, alarms that close soon.
+# Time runs fast in the demo: a reference of three minutes instead of a day, alarms that close soon, and a training that
+# does not stand back.
 SETTINGS = {
     "CVOPS_DRIFT_REFERENCE_FRAMES": "192",
     "CVOPS_DRIFT_REFERENCE_SPAN_S": "0",
@@ -25,6 +26,7 @@ SETTINGS = {
     "CVOPS_LABELING_LEAST_SPAN_S": "40",
     "CVOPS_INGEST_OFFLINE_AFTER_S": "30",
     "CVOPS_DRIFT_REGIME_S": "5",
+    "CVOPS_TRAINER_RUN_NICE": "0",
 }
 
 

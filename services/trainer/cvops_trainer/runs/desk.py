@@ -162,6 +162,7 @@ class RunDesk:
             replay_uri=old.manifest_uri if old is not None else "",
             replay_sha256=old.manifest_sha256 if old is not None else "",
             save_every_s=self._settings.save_every_s,
+            nice=self._settings.run_nice,
         )
         if await self._store.add(run, asdict(order)):
             log.info("run queued", run=run.run_id, dataset=run.dataset, recipe=run.recipe)

@@ -35,6 +35,7 @@ class RunOrder:
         replay_uri: where the manifest of the dataset lies that old images are taken from as well; empty: nowhere,
         replay_sha256: and the manifest's hash.
         save_every_s: seconds between two checkpoints.
+        nice: how far it stands back behind other processes, 0 to 19.
         parent_pid: the process that must live.
     """
 
@@ -55,6 +56,7 @@ class RunOrder:
     replay_uri: str = ""
     replay_sha256: str = ""
     save_every_s: float = 5.0
+    nice: int = 0
     parent_pid: int = 0
 
 

@@ -35,7 +35,6 @@ from cvops_training.recipe import Recipe, recipe_of
 
 _TELL_EVERY_S = 0.5
 _CURVE = 200
-_NICE = 5
 
 
 class Teller:
@@ -91,7 +90,7 @@ def main(folder: Path) -> int:
     order = read_order(folder)
     if order.parent_pid:
         die_with(order.parent_pid)
-    os.nice(_NICE)
+    os.nice(order.nice)
     try:
         return _run(order, folder, Teller(folder))
     except OSError as error:
