@@ -27,7 +27,7 @@ drift: {{false_alarm_days: 30}}
 training: {{recipe: detector-tiny}}
 release: {{shadow_frames: 40, canary_share: 0.5, canary_frames: 40, stage_timeout_s: 120}}
 alerts: {{pending_s: 3, group_s: 60}}
-loop: {{enabled: true, settle_s: 15, timeout_s: 600}}
+loop: {{enabled: true, settle_s: 20, timeout_s: 600}}
 """
 
 

@@ -7,7 +7,7 @@ from cvops_sim.scenario import Scenario, parse
 CLASSES = ("car", "truck", "cyclist", "pedestrian")
 RENAMED = {"van": "car", "bus": "truck", "scooter": "cyclist"}
 """Classes of the simulator -> those of the demo's model."""
-FPS = 2.0
+FPS = 2.5
 RECORDED_S, RECORDED_FPS = 210, 1.0
 FLEET_SEED = 7
 CHANGED = ("north-1", "north-2")
