@@ -7,7 +7,9 @@ import pytest
 from cvops_common.projects import parse
 from cvops_local.cli import SCENARIOS
 from cvops_local.demo.accuracy_chart import Sample, chart
-from cvops_local.demo.outcome import Ending, complaints
+from cvops_local.demo.champion import shipped
+from cvops_local.demo.examination import Examination
+from cvops_local.demo.outcome import Ending, Mark, complaints
 from cvops_local.demo.preparation import fair_weather, project_file
 from cvops_local.demo.story import CHANGED, CLASSES, STORIES, TURNED
 from cvops_local.demo.telling import Telling
@@ -16,6 +18,7 @@ from cvops_protos.v1.alerting_pb2 import Episode, Incident
 GOOD = Ending(
     recovered=True, episodes=1, trained_on=CHANGED, told_faulty=[TURNED], rolled_back=False, champion_kept=True
 )
+LEARNED = Mark(fair=0.7, changed=0.65)
 QUIET = replace(GOOD, recovered=False, episodes=0, trained_on=[])
 
 
@@ -40,32 +43,38 @@ class TestStories:
 
 class TestComplaints:
     def test_a_closed_loop_has_none(self):
-        assert complaints(STORIES["snow"], GOOD, 0.7, 0.1, 0.65) == []
+        assert complaints(STORIES["snow"], GOOD, 0.7, 0.1, Mark(0.7, 0.65)) == []
 
     @pytest.mark.parametrize(
         ("ending", "accuracy", "word"),
         [
-            (replace(GOOD, recovered=False), (0.7, 0.1, 0.65), "did not close"),
-            (replace(GOOD, episodes=2), (0.7, 0.1, 0.65), "2 episodes"),
-            (GOOD, (0.7, 0.65, 0.7), "no harm"),
-            (GOOD, (0.7, 0.1, 0.3), "not back"),
-            (GOOD, (0.7, 0.1, float("nan")), "not back"),
-            (replace(GOOD, told_faulty=[]), (0.7, 0.1, 0.65), "nobody was told"),
-            (replace(GOOD, trained_on=[*CHANGED, TURNED]), (0.7, 0.1, 0.65), "trained on"),
+            (replace(GOOD, recovered=False), (0.7, 0.1, LEARNED), "did not close"),
+            (replace(GOOD, episodes=2), (0.7, 0.1, LEARNED), "2 episodes"),
+            (GOOD, (0.7, 0.65, LEARNED), "no harm"),
+            (GOOD, (0.7, 0.1, Mark(0.7, 0.3)), "not back"),
+            (GOOD, (0.7, 0.1, None), "nothing was learned"),
+            (replace(GOOD, told_faulty=[]), (0.7, 0.1, LEARNED), "nobody was told"),
+            (replace(GOOD, trained_on=[*CHANGED, TURNED]), (0.7, 0.1, LEARNED), "trained on"),
         ],
     )
     def test_what_a_cure_must_not_miss(self, ending, accuracy, word):
         assert word in " ".join(complaints(STORIES["snow"], ending, *accuracy))
 
     def test_where_nothing_is_to_be_learned_an_episode_is_one_too_many(self):
-        assert complaints(STORIES["camera-turned"], QUIET, 0.7, 0.7, 0.7) == []
-        assert "nothing is to be learned" in " ".join(complaints(STORIES["camera-turned"], GOOD, 0.7, 0.7, 0.7))
+        assert complaints(STORIES["camera-turned"], QUIET, 0.7, 0.7, None) == []
+        assert "nothing is to be learned" in " ".join(complaints(STORIES["camera-turned"], GOOD, 0.7, 0.7, None))
 
     def test_a_broken_candidate_must_go(self):
-        assert "rolled back" in " ".join(complaints(STORIES["bad-model"], QUIET, 0.7, 0.7, 0.7))
+        assert "rolled back" in " ".join(complaints(STORIES["bad-model"], QUIET, 0.7, 0.7, None))
         story, gone = STORIES["bad-model"], replace(QUIET, rolled_back=True)
-        assert complaints(story, gone, 0.7, 0.7, 0.7) == []
-        assert "champion" in " ".join(complaints(story, replace(gone, champion_kept=False), 0.7, 0.7, 0.7))
+        assert complaints(story, gone, 0.7, 0.7, None) == []
+        assert "champion" in " ".join(complaints(story, replace(gone, champion_kept=False), 0.7, 0.7, None))
+
+
+def test_the_champion_knows_fair_weather_and_no_snow():
+    mark = Examination(STORIES["snow"].scenario(45.0, seed=1), CHANGED[:1]).of(shipped())
+    assert mark.fair > 0.6
+    assert mark.changed < 0.3
 
 
 class _Platform:

@@ -9,7 +9,7 @@ from cvops.episode_report import timings
 from cvops.errors import CvopsError
 from cvops_local.demo.accuracy_chart import Sample
 from cvops_local.demo.broken_model import broken
-from cvops_local.demo.outcome import Ending, Outcome, complaints
+from cvops_local.demo.outcome import Ending, Mark, Outcome, complaints
 from cvops_local.demo.preparation import PROJECT
 from cvops_local.demo.scoreboard import Scoreboard, Standing
 from cvops_local.demo.story import CHANGED, TURNED, Story
@@ -80,8 +80,14 @@ class Course:
         waits_s = _WINDOW_S if self.story.cured or self.story.bad_candidate else _QUIET_S
         return (bool(self._done_s) and now_s > self._done_s + waits_s) or now_s > self.changed_s + _LONGEST_S
 
-    def outcome(self, seed: int) -> Outcome:
-        """How it ended."""
+    @property
+    def learned(self) -> str:
+        """The model that an episode brought, as "name:version"; empty: none did."""
+        episode = self._episode
+        return episode.model_after if episode is not None and episode.state == Episode.STATE_RECOVERED else ""
+
+    def outcome(self, seed: int, old: Mark | None, new: Mark | None) -> Outcome:
+        """How it ended; `old` and `new` as in `Outcome`."""
         before, others_before = self._sample_before()
         during = min((each.changed for each in self.samples if each.at_s > self.changed_s + _FAIR_S), default=before)
         last = self.samples[-1] if self.samples else None
@@ -100,7 +106,9 @@ class Course:
             labels=episode.labels if episode else 0,
             train_cpu_s=episode.train_cpu_s if episode else 0.0,
             model=model,
-            complaints=tuple(complaints(self.story, self._ending(), before, during, after)),
+            old=old,
+            new=new,
+            complaints=tuple(complaints(self.story, self._ending(), before, during, new)),
         )
 
     # -- inside ------------------------------------------------------------------------------------------------

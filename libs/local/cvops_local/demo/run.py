@@ -20,7 +20,7 @@ from cvops_common.errors import Unavailable
 from cvops_local.demo import platform as own
 from cvops_local.demo.accuracy_chart import chart
 from cvops_local.demo.course import CHANGE_S, Course
-from cvops_local.demo.outcome import Outcome
+from cvops_local.demo.outcome import Mark, Outcome
 from cvops_local.demo.preparation import PROJECT, fair_weather, project_file, serve_champion
 from cvops_local.demo.scoreboard import Scoreboard
 from cvops_local.demo.screen import Screen
@@ -83,13 +83,13 @@ def run_demo(options: DemoOptions, console: Console) -> Outcome:
         script = scratch / f"{scenario.name}.yaml"
         script.write_text(options.story.yaml(CHANGE_S, options.seed))
         console.print(f"[bold]$ cvops sim run {script.name}[/]  [dim]# {len(cameras)} cameras, live[/]")
-        stack.enter_context(_fleet(data, script, truth))
-        board = stack.enter_context(Scoreboard(client.connection.kafka, truth, cameras, CLASSES, RENAMED))
         others = tuple(camera for camera in cameras if camera not in (*CHANGED, TURNED))
-        course = Course(client, board, options.story, champion, _first_frame(truth), scratch, options.champion, others)
-        _watch(course, options, console)
+        kafka, story = client.connection.kafka, options.story
+        with _fleet(data, script, truth), Scoreboard(kafka, truth, cameras, CLASSES, RENAMED) as board:
+            course = Course(client, board, story, champion, _first_frame(truth), scratch, options.champion, others)
+            _watch(course, options, console)
         _write_report(course, options.report)
-        return course.outcome(options.seed)
+        return course.outcome(options.seed, *_examined(client, data, scenario, options, course.learned, console))
 
 
 @contextmanager
@@ -169,6 +169,23 @@ def _watch(course: Course, options: DemoOptions, console: Console) -> None:
         recorder.print(final)
         svg = recorder.export_svg(title=f"cvops demo --scenario {options.story.name}")
         options.picture.write_text(_FONT_ADDRESS.sub("", svg), encoding="utf-8")
+
+
+def _examined(
+    client: Client, data: DataDir, scenario: Scenario, options: DemoOptions, learned: str, console: Console
+) -> tuple[Mark | None, Mark | None]:
+    """Marks of the champion and of the model that was learned; None where nothing was to be learned, or was."""
+    if not options.story.cured:
+        return None, None
+    from cvops_local.demo.examination import Examination  # brings PyTorch
+
+    with console.status("both models on moments that nobody has seen"):
+        examination = Examination(scenario, CHANGED)
+        old = examination.of(options.champion)
+        if not learned:
+            return old, None
+        version, _ = client.models.show(learned)
+        return old, examination.of(data.objects / "bundles" / f"{version.bundle_sha256}.zip")
 
 
 def _rate(course: Course) -> float:

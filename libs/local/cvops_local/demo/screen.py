@@ -86,10 +86,14 @@ class Screen:
 def summary(outcome: Outcome, report: Path) -> Table:
     """The result as a table."""
     table = Table(show_header=False)
-    table.add_row("true mAP50 of the changed cameras: before", f"{outcome.before:.2f}")
+    table.add_row("true mAP50 of the changed cameras, live: before", f"{outcome.before:.2f}")
     table.add_row("at its worst", f"{outcome.during:.2f}")
     table.add_row("at the end", f"{outcome.after:.2f}")
     table.add_row("of the others: before, at the end", f"{outcome.others_before:.2f}, {outcome.others_after:.2f}")
+    for who, mark in (("champion", outcome.old), ("new model", outcome.new)):
+        if mark is not None:
+            marks = f"{mark.changed:.2f}, {mark.fair:.2f}"
+            table.add_row(f"{who} on moments nobody has seen: changed world, fair weather", marks)
     for name, seconds in outcome.seconds.items():
         table.add_row(f"from the change to: {name.replace('_', ' ')}", f"{seconds:.0f} s")
     if outcome.seconds:
