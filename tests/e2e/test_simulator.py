@@ -1,5 +1,7 @@
 """The simulator as a fleet of real cameras: pushed, predicted, and scored against its own truth."""
 
+import json
+import signal
 import time
 from pathlib import Path
 
@@ -45,3 +47,21 @@ def test_every_frame_of_a_scenario_is_matched_with_its_truth(
     assert whole["score"]["frames"] == len(frames)
     assert whole["score"]["objects"] > 30
     assert whole["score"]["recall"] > 0.1  # a model of real photographs knows simulated cars
+
+
+def test_a_fleet_that_is_ended_has_an_answer_to_every_frame(platform: Platform, tmp_path: Path) -> None:
+    scenario, truth = tmp_path / "endless.yaml", tmp_path / "truth.jsonl"
+    scenario.write_text("duration: 1h\nfps: 5\nfleet: [{site: endless, kind: rural, cameras: 2}]\n")
+    fleet = platform.start_command("sim", "run", str(scenario), "--truth", str(truth), "--json")
+    deadline = time.monotonic() + 60
+    while not truth.exists() or truth.read_text().count("\n") < 10:
+        assert fleet.poll() is None and time.monotonic() < deadline, platform.logs()
+        time.sleep(0.1)
+    fleet.send_signal(signal.SIGTERM)
+    out, err = fleet.communicate(timeout=30)
+    assert fleet.returncode == 0, out + err
+    played = json.loads(out)
+    assert played["captured"] == played["acknowledged"] >= 10
+    for camera in ("endless-1", "endless-2"):
+        ledger = platform.json("camera", "status", camera)["ledger"]
+        assert ledger["captured"] == ledger["stored"]
