@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class RunOrder:
         save_every_s: seconds between two checkpoints.
         nice: how far it stands back behind other processes, 0 to 19.
         parent_pid: the process that must live.
+        reached: the step that the processes before this one came to.
+        fruitless: how many of them in a row, up to the last one, came no further than those before.
     """
 
     run_id: str
@@ -58,6 +60,8 @@ class RunOrder:
     save_every_s: float = 5.0
     nice: int = 0
     parent_pid: int = 0
+    reached: int = 0
+    fruitless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,27 @@ def write_json(path: Path, value: RunOrder | RunState) -> None:
     scratch.replace(path)
 
 
-def read_order(folder: Path) -> RunOrder:
-    """The order in a run's folder."""
-    return RunOrder(**json.loads((folder / ORDER).read_text()))
+def read_order(folder: Path) -> RunOrder | None:
+    """The order in a run's folder; None when there is none yet."""
+    try:
+        return RunOrder(**json.loads((folder / ORDER).read_text()))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def next_try(order: RunOrder, before: RunOrder | None, state: RunState | None) -> RunOrder:
+    """The order for the next process of a run.
+
+    Args:
+        order: what is asked for.
+        before: the order of the process before it; None: it is the first one.
+        state: what that one told last; None: nothing.
+    """
+    if before is None:
+        return order
+    told = state.step if state is not None else 0
+    fruitless = 0 if told > before.reached else before.fruitless + 1
+    return replace(order, reached=max(told, before.reached), fruitless=fruitless)
 
 
 def read_state(folder: Path) -> RunState | None:

@@ -88,6 +88,8 @@ class Teller:
 def main(folder: Path) -> int:
     """Runs to the end; 0: there is a candidate, 1: there is none and `state.json` says why, 74: it cannot say why."""
     order = read_order(folder)
+    if order is None:
+        sys.exit(f"{folder} holds no order")
     if order.parent_pid:
         die_with(order.parent_pid)
     os.nice(order.nice)

@@ -24,6 +24,8 @@ from cvops_trainer.runs.order import (
     UNWRITABLE_TEXT,
     RunOrder,
     RunState,
+    next_try,
+    read_order,
     read_state,
     write_json,
 )
@@ -35,7 +37,8 @@ log = logger(__name__)
 _LOOK_EVERY_S = 0.5
 _TELL_EVERY_S = 1.0
 _STOP_S = 10.0
-_MOST_RESTARTS = 3
+_MOST_FRUITLESS = 3
+"""So many processes in a row may die without getting further than those before them."""
 
 OnPassed = Callable[[TrainingRun], Awaitable[None]]
 
@@ -120,11 +123,12 @@ class Runs:
         if state is not None and state.ended:
             await self._finish(run, 0)  # it ended while nobody looked
             return
-        if run.restarts >= _MOST_RESTARTS:
-            text = f"its process ended {run.restarts} times without a word: see {LOG} of the run's folder for why"
+        order = RunOrder(**(await self._store.order(run.run_id) | {"parent_pid": os.getpid()}))
+        order = next_try(order, read_order(folder), state)
+        if order.fruitless >= _MOST_FRUITLESS:
+            text = f"its process ended {order.fruitless} times at step {order.reached}: see {folder / LOG} for why"
             await self._store.fail(run.run_id, text)
             return
-        order = RunOrder(**(await self._store.order(run.run_id) | {"parent_pid": os.getpid()}))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(folder / ORDER, order)
