@@ -4,7 +4,7 @@
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -40,7 +40,7 @@ def train_champion(folder: Path, console: Console) -> Path:
     with Bar(console=console, transient=True) as bar:
         rendering = bar.add_task("frames", total=_TRAIN + _TEST)
         examples = []
-        for example in _examples(cameras, _TRAIN + _TEST, _SEED):
+        for example in examples_of(cameras, _TRAIN + _TEST, seed=_SEED, hours=HOURS):
             examples.append(example)
             bar.advance(rendering)
         params = recipe.defaults(fine_tune=False)
@@ -58,11 +58,18 @@ def train_champion(folder: Path, console: Console) -> Path:
     return candidate.bundle
 
 
-def _examples(cameras: tuple[Mounted, ...], count: int, seed: int) -> Iterator[Example]:
+def examples_of(
+    cameras: Sequence[Mounted],
+    count: int,
+    *,
+    seed: int,
+    hours: Sequence[float],
+    effects: Mapping[str, float] | None = None,
+) -> Iterator[Example]:
+    """Labelled frames of random moments as the champion's network sees them; arguments as of `stills`."""
     size = recipe_of("detector-tiny").input_spec()
-    for frame in stills(cameras, count, seed=seed, hours=HOURS):
-        label = label_of(frame.truth)
-        yield example_of(frame.picture[:, :, ::-1], label, CLASSES, size)
+    for frame in stills(cameras, count, seed=seed, hours=hours, effects=effects):
+        yield example_of(frame.picture[:, :, ::-1], label_of(frame.truth), CLASSES, size)
 
 
 def label_of(truth: FrameTruth) -> LabelledImage:

@@ -3,20 +3,17 @@
 The live score of a few seconds hangs on what happens to drive by; this one is the same for every model.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cvops_bundles.bundle import open_bundle
-from cvops_local.demo.champion import label_of
+from cvops_local.demo.champion import examples_of
 from cvops_local.demo.outcome import Mark
 from cvops_local.demo.story import CLASSES
-from cvops_sim.fleet import Mounted
 from cvops_sim.scenario import Scenario
-from cvops_sim.stills import stills
 from cvops_training.evaluation import evaluate
-from cvops_training.examples import Example, example_of
+from cvops_training.examples import Example
 from cvops_training.predict import bundle_forward, predict
-from cvops_training.recipe import recipe_of
 
 _MOMENTS, _SEED = 60, 97
 
@@ -28,18 +25,13 @@ class Examination:
         """Renders them; takes some seconds."""
         mounted = tuple(each for each in scenario.cameras if each.camera_id in cameras)
         effects = {each.kind.name: each.magnitude for each in scenario.occurrences[mounted[0].camera_id]}
-        self._fair = list(_moments(mounted, scenario.hour, {}))
-        self._changed = list(_moments(mounted, scenario.hour, effects))
+        hours = (scenario.hour,)
+        self._fair = list(examples_of(mounted, _MOMENTS, seed=_SEED, hours=hours))
+        self._changed = list(examples_of(mounted, _MOMENTS, seed=_SEED, hours=hours, effects=effects))
 
     def of(self, bundle: Path) -> Mark:
         """How a model does; its classes are those of the demo."""
         return Mark(_map50(bundle, self._fair), _map50(bundle, self._changed))
-
-
-def _moments(cameras: Sequence[Mounted], hour: float, effects: Mapping[str, float]) -> Iterator[Example]:
-    size = recipe_of("detector-tiny").input_spec()
-    for frame in stills(cameras, _MOMENTS, seed=_SEED, hours=(hour,), effects=effects):
-        yield example_of(frame.picture[:, :, ::-1], label_of(frame.truth), CLASSES, size)
 
 
 def _map50(path: Path, examples: Sequence[Example]) -> float:
