@@ -149,9 +149,9 @@ def _delays(rng: np.random.Generator, runs: int = 9) -> dict[str, tuple[float, f
 def _labels(rng: np.random.Generator) -> float:
     delays = []
     for _ in range(101):
-        detector = MeanShiryaevRoberts(MeanBound("up", 0.10))
-        detector.push((rng.random(2000) < 0.1).astype(float))
-        evidence = detector.push((rng.random(3000) < 0.2).astype(float))
+        detector = MeanShiryaevRoberts([MeanBound("up", 0.10)])
+        detector.push((rng.random((2000, 1)) < 0.1).astype(float))
+        evidence = detector.push((rng.random((3000, 1)) < 0.2).astype(float))
         delays.append(int(np.argmax(evidence > np.log(ARL))) + 1)
     return float(np.median(delays))
 

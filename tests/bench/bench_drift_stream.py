@@ -19,6 +19,7 @@ from tests.e2e.whole_platform import Platform, running_platform
 from tests.monitoring.frames import quiet_frames
 
 CAMERAS, WARM, QUIET, CHANGED = 200, 256, 200, 40
+AT_ONCE = 4000
 BEGIN_S = 1.7e9
 DIMS = 128
 
@@ -27,14 +28,11 @@ def _predictions(rng: np.random.Generator, n: int, begin_s: float, **change: flo
     return [predictions_of(quiet_frames(rng, n, begin_s, dims=DIMS, **change), f"camera-{i}") for i in range(CAMERAS)]
 
 
-async def _publish(bus: Bus, cameras: list[list[Prediction]]) -> dict[tuple[str, int], float]:
-    """Time by time over all cameras, as live cameras would come; when each prediction was sent, by camera and time."""
-    sent_s: dict[tuple[str, int], float] = {}
-    for moment in zip(*cameras, strict=True):
-        now_s = time.time()
-        sent_s |= {(each.camera_id, each.captured_at.ToNanoseconds()): now_s for each in moment}
-        await bus.publish_many([Outgoing(each, each.camera_id) for each in moment])
-    return sent_s
+async def _publish(bus: Bus, cameras: list[list[Prediction]]) -> None:
+    """Time by time over all cameras, faster than they can be looked at: a replay."""
+    events = [Outgoing(each, each.camera_id) for moment in zip(*cameras, strict=True) for each in moment]
+    for begin in range(0, len(events), AT_ONCE):
+        await bus.publish_many(events[begin : begin + AT_ONCE])
 
 
 async def _handled(platform: Platform, wanted: int) -> None:

@@ -11,7 +11,7 @@ from cvops_monitoring.sequential.conformal import conformal
 from cvops_monitoring.sequential.count_cusum import CountCusum, calibrate_counts
 from cvops_monitoring.sequential.ewma_bank import GRID, EwmaBank, calibrate
 from cvops_monitoring.sequential.scalar_bank import ScalarBank, calibrate_scalars
-from cvops_monitoring.sequential.shiryaev_roberts import ShiryaevRoberts, log_threshold
+from cvops_monitoring.sequential.shiryaev_roberts import BETS, ShiryaevRoberts, log_threshold
 
 ARL = 1e5
 
@@ -133,12 +133,41 @@ def test_the_e_detector_keeps_its_rate_and_finds_a_shift(rng: np.random.Generato
     assert np.argmax(evidence > height) < 60
 
 
+def test_evidence_is_that_of_its_recursion_however_many_come_at_once(rng: np.random.Generator):
+    p = np.clip(rng.random(203) ** 1.4, 1e-15, 1)
+    wealth, expected = np.zeros(len(BETS)), []
+    for each in np.maximum(p, 1e-12):
+        wealth = (1 + wealth) * BETS * each ** (BETS - 1)
+        expected.append(np.log(wealth.mean()))
+    assert ShiryaevRoberts().push(p) == pytest.approx(expected, rel=1e-9)
+    one_by_one = ShiryaevRoberts()
+    assert np.concatenate([one_by_one.push(p[i : i + 1]) for i in range(len(p))]) == pytest.approx(expected, rel=1e-9)
+    highest = ShiryaevRoberts()
+    assert np.isfinite(highest.push(np.zeros(100))).all()
+    assert ShiryaevRoberts(state=highest.state).push(p) == pytest.approx(highest.push(p), rel=1e-12)
+
+
+def test_evidence_on_several_means_is_that_of_each_alone(rng: np.random.Generator):
+    nulls = [MeanBound("up", 0.1), MeanBound("down", 0.6), MeanBound("up", 0.3)]
+    outcomes = rng.random((150, 3))
+    together = MeanShiryaevRoberts(nulls)
+    evidence = together.push(outcomes)
+    for null, mine, found in zip(nulls, outcomes.T, evidence.T, strict=True):
+        wealth, p0 = np.zeros(5), null.bound
+        for x, value in zip(mine, found, strict=True):
+            wealth = (1 + wealth) * (x * null.alternatives / p0 + (1 - x) * (1 - null.alternatives) / (1 - p0))
+            assert value == pytest.approx(np.log(wealth.mean()))
+    assert MeanShiryaevRoberts(nulls, state=together.state).push(outcomes).tolist() == together.push(outcomes).tolist()
+    together.restart([1])
+    assert [row[1] for row in together.state][1] == 0 != together.state[0][1]
+
+
 def test_an_error_rate_that_doubles_is_found_within_300_labels(rng: np.random.Generator):
     delays = []
     for _ in range(15):
-        detector = MeanShiryaevRoberts(MeanBound("up", 0.10))
-        assert (detector.push((rng.random(1000) < 0.1).astype(float)) < np.log(ARL)).all()
-        evidence = detector.push((rng.random(1500) < 0.2).astype(float))
+        detector = MeanShiryaevRoberts([MeanBound("up", 0.10)])
+        assert (detector.push((rng.random((1000, 1)) < 0.1).astype(float)) < np.log(ARL)).all()
+        evidence = detector.push((rng.random((1500, 1)) < 0.2).astype(float))
         delays.append(int(np.argmax(evidence > np.log(ARL))))
     assert np.median(delays) <= 300
 
@@ -147,7 +176,7 @@ def test_the_bound_of_a_small_audit_never_alarms_by_its_own_error(rng: np.random
     alarms = 0
     for _ in range(20):
         null = mean_bound(rng.binomial(200, 0.1), 200, "up")
-        alarms += (MeanShiryaevRoberts(null).push((rng.random(4000) < 0.1).astype(float)) > np.log(ARL)).any()
+        alarms += (MeanShiryaevRoberts([null]).push((rng.random((4000, 1)) < 0.1).astype(float)) > np.log(ARL)).any()
     assert alarms <= 2
 
 

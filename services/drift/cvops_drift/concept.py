@@ -42,9 +42,9 @@ class Concept:
             if len(self._errors) == _AUDIT:
                 self._evidence = self._detector(None)
             return True
-        if self._evidence.resting:
+        if self._evidence.resting.all():
             self.since_s = at_s
-        self.log_evidence = float(self._evidence.push(np.array([error]))[0])
+        self.log_evidence = float(self._evidence.push(np.array([[error]]))[0, 0])
         return True
 
     @property
@@ -55,7 +55,7 @@ class Concept:
     @property
     def calm(self) -> bool:
         """Whether verdicts agree again as they did in the audit."""
-        return self._evidence is None or self._evidence.calm
+        return self._evidence is None or bool(self._evidence.calm.all())
 
     def restart(self) -> None:
         """Forgets the evidence, after a change has passed."""
@@ -72,7 +72,7 @@ class Concept:
         """As plain values."""
         return {
             "errors": list(self._errors),
-            "evidence": list(self._evidence.state) if self._evidence else None,
+            "evidence": self._evidence.state if self._evidence else None,
             "seen": list(self._seen),
             "numbers": [self.verdicts, self.total, self.log_evidence, self.since_s],
         }
@@ -89,5 +89,5 @@ class Concept:
             concept._evidence = concept._detector(state["evidence"])
         return concept
 
-    def _detector(self, state: list[float] | None) -> MeanShiryaevRoberts:
-        return MeanShiryaevRoberts(mean_bound(sum(self._errors), len(self._errors), "up"), state=state)
+    def _detector(self, state: list[list[float]] | None) -> MeanShiryaevRoberts:
+        return MeanShiryaevRoberts([mean_bound(sum(self._errors), len(self._errors), "up")], state=state)

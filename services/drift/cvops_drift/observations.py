@@ -3,11 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from cvops_monitoring.arrays import F32
+from cvops_monitoring.arrays import F32, F64, I64
 from cvops_monitoring.health.frame import Grey, HealthFrame
 from cvops_monitoring.stream.frames import Frames
 from cvops_protos.v1.drift_pb2 import Exemplar
@@ -30,17 +32,14 @@ def frames_of(predictions: Sequence[Prediction], dims: int | None, problems: Cou
     chosen, embedding = _usable(predictions, dims, problems)
     if not chosen:
         return None
-    found, confidence = zip(*(_output(prediction) for prediction in chosen), strict=True)
-    counts = np.zeros((len(chosen), max(len(row) for row in found)), np.int64)
-    for row, mine in zip(counts, found, strict=True):
-        row[: len(mine)] = mine
+    counts, confidence = _outputs(chosen)
     return Frames(
         time_s=np.array([prediction.captured_at.ToNanoseconds() / 1e9 for prediction in chosen]),
         embedding=embedding,
         novelty=np.array([_novelty(prediction) for prediction in chosen]),
         inputs=np.array([_inputs(prediction) for prediction in chosen]),
         counts=counts,
-        confidence=np.array(confidence, np.float64),
+        confidence=confidence,
         ids=tuple(_name(prediction) for prediction in chosen),
     )
 
@@ -112,17 +111,35 @@ def _novelty(prediction: Prediction) -> float:
     return prediction.outlier_score if prediction.HasField("outlier_score") else np.nan
 
 
-def _output(prediction: Prediction) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], float]:
-    """Detections of each class, and the mean score; of a classifier 1 for its class, and its probability."""
-    if prediction.WhichOneof("output") == "classes":
-        probabilities = np.frombuffer(prediction.classes.probabilities, "<f4")
-        if not probabilities.size:
-            return np.zeros(0, np.int64), np.nan
-        best = int(probabilities.argmax())
-        return np.bincount([best], minlength=best + 1), float(probabilities[best])
-    class_ids = np.frombuffer(prediction.detections.class_id, "<u2")
-    scores = np.frombuffer(prediction.detections.score, "<f4")
-    return np.bincount(class_ids).astype(np.int64), float(scores.mean()) if scores.size else np.nan
+def _outputs(predictions: Sequence[Prediction]) -> tuple[I64, F64]:
+    """Detections of each class, int64 (N, classes), and the mean score, float64 (N,), NaN where nothing is detected."""
+    classes, scores = zip(*(_found(prediction) for prediction in predictions), strict=True)
+    n = len(predictions)
+    of_class, class_ids = _joined(classes, "<u2")
+    width = int(class_ids.max()) + 1 if class_ids.size else 0
+    counts = np.bincount(of_class * width + class_ids, minlength=n * width).reshape(n, width)
+    of_score, values = _joined(scores, "<f4")
+    number = np.bincount(of_score, minlength=n)
+    total = np.bincount(of_score, values, minlength=n)
+    return counts, np.divide(total, number, out=np.full(n, np.nan), where=number > 0)
+
+
+def _found(prediction: Prediction) -> tuple[bytes, bytes]:
+    """Class ids (uint16) and scores (float32) of the detections; of a classifier its class, and its probability."""
+    if prediction.WhichOneof("output") != "classes":
+        return prediction.detections.class_id, prediction.detections.score
+    probabilities = np.frombuffer(prediction.classes.probabilities, "<f4")
+    if not probabilities.size:
+        return b"", b""
+    best = probabilities.argmax()
+    return best.astype("<u2").tobytes(), probabilities[best].tobytes()
+
+
+def _joined(parts: Sequence[bytes], kind: str) -> tuple[I64, NDArray[Any]]:
+    """Values of all parts in a row, and the part of each."""
+    size = np.dtype(kind).itemsize
+    part = np.repeat(np.arange(len(parts)), [len(each) // size for each in parts])
+    return part, np.frombuffer(b"".join(parts), kind)
 
 
 def _inputs(prediction: Prediction) -> tuple[float, ...]:

@@ -6,7 +6,6 @@ p1)/(1 - p0)) on each alternative p1 is worth 1 or less on average then, for bou
 confidence bound, so that the error of the reference never makes a false alarm.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import beta
 
-from cvops_monitoring.arrays import F64, FloatArray
+from cvops_monitoring.arrays import F64, BoolArray, FloatArray
 from cvops_monitoring.sequential.shiryaev_roberts import CALM_PAGE, MOST_PAGE
 
 _FRACTIONS = np.array([0.03, 0.1, 0.25, 0.5, 0.8])
@@ -51,46 +50,50 @@ def mean_bound(successes: float, n: float, direction: Literal["up", "down"], con
 
 
 class MeanShiryaevRoberts:
-    """Evidence that the mean has left its bound, in log; alarm at log(arl)."""
+    """Evidence that means have left their bounds, in log; alarm at log(arl). Each of K outcomes has its own null."""
 
-    __slots__ = ("_alternatives", "_most", "_null", "_page", "_wealth")
+    __slots__ = ("_gains", "_most", "_page", "_wealth")
 
-    def __init__(self, null: MeanBound, most: float = np.log(_LARGEST), state: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, nulls: Sequence[MeanBound], most: float = np.log(_LARGEST), state: Sequence[Sequence[float]] | None = None
+    ) -> None:
         """No evidence yet, or that of an earlier `state`; it is never kept above `most`, so that it can fall again."""
-        self._null = null
-        self._alternatives: list[float] = null.alternatives.tolist()
+        bounds = np.array([[null.bound] for null in nulls])
+        alternatives = np.array([null.alternatives for null in nulls])
+        hit, miss = alternatives / bounds, (1 - alternatives) / (1 - bounds)
+        self._gains = (hit - miss, miss)
         self._most = float(np.exp(most))
-        self._page = float(state[0]) if state else 0.0
-        self._wealth = list(state[1:]) if state else [0.0] * len(_FRACTIONS)
+        kept = np.zeros((len(nulls), 1 + len(_FRACTIONS))) if state is None else np.array(state, np.float64)
+        self._page, self._wealth = kept[:, 0], kept[:, 1:]
 
     def push(self, x: FloatArray) -> F64:
-        """Takes outcomes (n,) in 0..1, in order; log evidence after each."""
-        # Plain floats: five bets are too few for arrays to pay.
-        out, p0, wealth = [], self._null.bound, self._wealth
-        for outcome in x.tolist():
-            hit, miss = outcome / p0, (1 - outcome) / (1 - p0)
-            bets = [hit * p1 + miss * (1 - p1) for p1 in self._alternatives]
-            wealth = [min((1 + own) * bet, self._most) for own, bet in zip(wealth, bets, strict=True)]
-            out.append(sum(wealth))
-            self._page = min(max(0.0, self._page + math.log(bets[_MIDDLE])), MOST_PAGE)
-        self._wealth = wealth
-        return np.log(np.array(out) / len(_FRACTIONS))
+        """Takes outcomes (n, K) in 0..1, in order; log evidence after each, float64 (n, K)."""
+        slope, miss = self._gains
+        out = np.empty(x.shape)
+        for total, outcomes in zip(out, x, strict=True):
+            bets = outcomes[:, None] * slope + miss
+            self._wealth = np.minimum((1 + self._wealth) * bets, self._most)
+            self._page = np.minimum(np.maximum(self._page + np.log(bets[:, _MIDDLE]), 0), MOST_PAGE)
+            self._wealth.sum(1, out=total)
+        return np.log(out / len(_FRACTIONS))
 
     @property
-    def resting(self) -> bool:
-        """Nothing speaks for a change before now (Page's test is at 0): the last such moment estimates its time."""
-        return self._page == 0
+    def resting(self) -> BoolArray:
+        """Nothing speaks for a change before now (its Page test is at 0), bool (K,); that moment estimates its time."""
+        return np.asarray(self._page == 0)
 
     @property
-    def calm(self) -> bool:
-        """Whether a change that there was has passed; evidence itself falls far slower than it rose."""
-        return self._page < CALM_PAGE
+    def calm(self) -> BoolArray:
+        """Whether a change that there was has passed, bool (K,); evidence itself falls far slower than it rose."""
+        return np.asarray(self._page < CALM_PAGE)
 
-    def restart(self) -> None:
-        """Forgets all evidence, after a change has passed."""
-        self._page, self._wealth = 0.0, [0.0] * len(self._wealth)
+    def restart(self, which: Sequence[int] | slice = slice(None)) -> None:
+        """Forgets the evidence of some, after a change has passed."""
+        self._page[which] = 0
+        self._wealth[which] = 0
 
     @property
-    def state(self) -> tuple[float, ...]:
+    def state(self) -> list[list[float]]:
         """What is needed to go on."""
-        return (self._page, *self._wealth)
+        rows: list[list[float]] = np.column_stack([self._page, self._wealth]).tolist()
+        return rows

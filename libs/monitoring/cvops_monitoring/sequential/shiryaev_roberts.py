@@ -19,7 +19,11 @@ from cvops_monitoring.sequential.thresholds import gumbel_threshold
 BETS: Final = np.array([0.2, 0.4, 0.6, 0.8, 0.9])
 _MIDDLE = 2
 _STREAMS, _STREAM_LENGTH = 32, 8192
-_LARGEST = 1e250
+_LARGEST = 1e200
+_LEAST_P = 1e-12
+_AT_ONCE = 8
+"""A bet pays less than 1e9, so that so many in a row stay finite above the largest wealth."""
+_ONES = np.ones((1, len(BETS)))
 CALM_PAGE: Final = 3.0
 """Page's statistic below which a stream counts as back, in log evidence."""
 MOST_PAGE: Final = 8.0
@@ -35,18 +39,26 @@ class ShiryaevRoberts:
         """No evidence yet, or that of an earlier `state`; it is never kept above `most`, so that it can fall again."""
         self._most = float(np.exp(min(most, np.log(_LARGEST))))
         self._page = float(state[0]) if state else 0.0
-        self._wealth = list(state[1:]) if state else [0.0] * len(BETS)
+        self._wealth = np.array(state[1:]) if state else np.zeros(len(BETS))
 
     def push(self, p: FloatArray) -> F64:
         """Takes p-values (n,) in order; log evidence after each, float64 (n,)."""
-        # Plain floats: five bets are too few for arrays to pay.
-        out, most, page, wealth = [], self._most, self._page, self._wealth
-        for worth in _bets(p).tolist():
-            wealth = [min((1 + own) * bet, most) for own, bet in zip(wealth, worth, strict=True)]
-            out.append(sum(wealth))
-            page = min(max(0.0, page + math.log(worth[_MIDDLE])), MOST_PAGE)
-        self._wealth, self._page = wealth, page
-        return np.log(np.array(out) / len(BETS))
+        parts = [self._push(p[begin : begin + _AT_ONCE]) for begin in range(0, len(p), _AT_ONCE)]
+        return np.concatenate(parts) if len(parts) != 1 else parts[0]
+
+    def _push(self, p: FloatArray) -> F64:
+        """As `push`, of so few that products of bets stay finite."""
+        worth, log_middle = _bets(p)
+        product = worth.cumprod(0)
+        before = np.concatenate([_ONES, product[:-1]])
+        # w_t = (1 + w_(t-1)) b_t, for all t at once.
+        wealth = product * (self._wealth + (1 / before).cumsum(0))
+        self._wealth = np.minimum(wealth[-1], self._most)
+        page = self._page
+        for gain in log_middle.tolist():
+            page = min(max(0.0, page + gain), MOST_PAGE)
+        self._page = page
+        return np.asarray(np.log(wealth.sum(1) / len(BETS)))
 
     @property
     def resting(self) -> bool:
@@ -60,12 +72,12 @@ class ShiryaevRoberts:
 
     def restart(self) -> None:
         """Forgets all evidence, after a change has passed."""
-        self._page, self._wealth = 0.0, [0.0] * len(self._wealth)
+        self._page, self._wealth = 0.0, np.zeros(len(BETS))
 
     @property
     def state(self) -> tuple[float, ...]:
         """What is needed to go on."""
-        return (self._page, *self._wealth)
+        return (self._page, *self._wealth.tolist())
 
 
 def log_threshold(scores: FloatArray, arl: float, block: int, rng: np.random.Generator, *, low: bool = False) -> float:
@@ -87,12 +99,12 @@ def log_threshold(scores: FloatArray, arl: float, block: int, rng: np.random.Gen
     wealth = np.zeros((_STREAMS, len(BETS)))
     greatest = np.zeros(_STREAMS)
     for step in range(_STREAM_LENGTH):
-        wealth = np.minimum((1 + wealth) * _bets(p[:, step]), _LARGEST)
+        wealth = np.minimum((1 + wealth) * _bets(p[:, step])[0], _LARGEST)
         np.maximum(greatest, wealth.mean(1), out=greatest)
     return float(max(np.log(arl), gumbel_threshold(np.log(greatest), _STREAM_LENGTH, arl)))
 
 
-def _bets(p: FloatArray) -> F64:
-    """What each bet pays, float64 (n, bets)."""
-    log_p = np.log(np.maximum(p, 1e-12))[:, None]
-    return np.asarray(BETS * np.exp((BETS - 1) * log_p))
+def _bets(p: FloatArray) -> tuple[F64, F64]:
+    """What each bet pays, float64 (n, bets), and the log of the middle one, float64 (n,)."""
+    log_p = np.log(np.maximum(p, _LEAST_P))
+    return BETS * np.exp((BETS - 1) * log_p[:, None]), math.log(BETS[_MIDDLE]) + (BETS[_MIDDLE] - 1) * log_p

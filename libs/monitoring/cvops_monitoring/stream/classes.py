@@ -76,7 +76,8 @@ class ClassDetector:
         self.statistics = tuple(name for _ in classes for name in ("more often, e-detector", "less often, e-detector"))
         self._reference = reference
         self._most = 2 * reference.log_threshold
-        self._evidence = [MeanShiryaevRoberts(bound, self._most) for pair in reference.bounds for bound in pair]
+        self._bounds = [bound for pair in reference.bounds for bound in pair]
+        self._evidence = MeanShiryaevRoberts(self._bounds, self._most)
         self._seen = np.zeros(len(reference.bounds), np.int64)
         self._frames = 0
         self._ratio = np.zeros(len(self.signals))
@@ -88,27 +89,25 @@ class ClassDetector:
             self._frames += 1
             if self._frames == self._reference.block:
                 self._finish_block()
-        resting = np.array([evidence.resting for evidence in self._evidence], np.bool_)
-        return Reading(self._ratio, resting, np.array([evidence.calm for evidence in self._evidence], np.bool_))
+        return Reading(self._ratio, self._evidence.resting, self._evidence.calm)
 
     def _finish_block(self) -> None:
-        for i, evidence in enumerate(self._evidence):
-            outcome = np.array([float(self._seen[i // 2])])
-            self._ratio[i] = max(float(evidence.push(outcome)[0]), 0.0) / self._reference.log_threshold
+        outcomes = self._seen.repeat(2).astype(np.float64)
+        evidence = self._evidence.push(outcomes[None])[0]
+        self._ratio = np.maximum(evidence, 0) / self._reference.log_threshold
         self._seen[:] = 0
         self._frames = 0
 
     def restart(self, signal: str) -> None:
         """Forgets the evidence of a class."""
-        for i, name in enumerate(self.signals):
-            if name == signal:
-                self._evidence[i].restart()
-                self._ratio[i] = 0
+        mine = [i for i, name in enumerate(self.signals) if name == signal]
+        self._evidence.restart(mine)
+        self._ratio[mine] = 0
 
     def to_state(self) -> State:
         """As plain values."""
         return {
-            "evidence": [list(evidence.state) for evidence in self._evidence],
+            "evidence": self._evidence.state,
             "seen": self._seen.tolist(),
             "frames": self._frames,
             "ratio": self._ratio.tolist(),
@@ -116,9 +115,7 @@ class ClassDetector:
 
     def restore(self, state: State) -> None:
         """Goes on from a state."""
-        bounds = [bound for pair in self._reference.bounds for bound in pair]
-        kept = zip(bounds, state["evidence"], strict=True)  # type: ignore[call-overload]
-        self._evidence = [MeanShiryaevRoberts(bound, self._most, evidence) for bound, evidence in kept]
+        self._evidence = MeanShiryaevRoberts(self._bounds, self._most, state["evidence"])  # type: ignore[arg-type]
         self._seen = np.array(state["seen"], np.int64)
         self._frames = int(state["frames"])  # type: ignore[call-overload]
         self._ratio = np.array(state["ratio"], np.float64)
