@@ -65,6 +65,21 @@ async def test_a_change_is_told_once_with_reasons_and_exemplars(settings, camera
     assert sum(event.histogram.now) == pytest.approx(1)
 
 
+async def test_cameras_of_other_replicas_are_asked_too(settings, camera_id, rng):
+    quiet, changed = quiet_frames(rng, 900, BEGIN_S), quiet_frames(rng, 200, BEGIN_S + 900, shift=0.8, brighter=15)
+    there, here = f"{camera_id}-there", f"{camera_id}-here"
+    async with drift_of(settings) as other, drift_of(settings) as drift:
+        for replica, camera in ((other, there), (drift, here)):
+            assert await events_of(replica, records_of(predictions_of(quiet, camera))) == []
+        await events_of(other, records_of(predictions_of(changed, there), begin=900))
+        await other.save()
+        await drift.save()
+        events = await events_of(drift, records_of(predictions_of(changed, here), begin=900))
+    why = next(event.why for event in events if event.signal == "brightness")
+    told = next(line for line in why if "other cameras tell the same" in line)
+    assert int(told.split()[0]) >= 1
+
+
 async def test_a_crash_replays_into_the_same_state_and_the_same_events(settings, camera_id, rng):
     frames = quiet_frames(rng, 1400, BEGIN_S)
     frames = replace(frames, embedding=frames.embedding + np.float32(0.8) * (np.arange(1400) >= 900)[:, None])

@@ -129,7 +129,7 @@ class Drift:
     # -- snapshots ---------------------------------------------------------------------------------------------
 
     async def save(self) -> None:
-        """Makes all that changed durable, and lets cameras go that were silent for long.
+        """Makes all that changed durable, looks at other replicas, and lets cameras go that were silent for long.
 
         Raises:
             Unavailable: MongoDB is away; nothing is forgotten.
@@ -139,6 +139,7 @@ class Drift:
             with SAVED_S.time():
                 await self._store.save(await asyncio.to_thread(self._snapshots, dirty))
             self._dirty -= set(dirty)
+            self._around.elsewhere = await self._store.open_elsewhere(self._cameras, self._settings.idle_s)
             limit_s = time.monotonic() - self._settings.idle_s
             for camera_id in [each for each, at_s in self._touched_s.items() if at_s < limit_s]:
                 self._forget(camera_id)
@@ -161,7 +162,7 @@ class Drift:
             names = set(camera.parts())
             new = camera.plain_parts(self._store.missing(camera_id, names))
             status = camera.status(self._around).SerializeToString()
-            snapshots.append(Snapshot(camera_id, camera.to_state(), new, names, status))
+            snapshots.append(Snapshot(camera_id, camera.to_state(), new, names, status, camera.open_signals))
         return snapshots
 
     # -- calls -------------------------------------------------------------------------------------------------

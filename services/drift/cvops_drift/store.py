@@ -1,6 +1,6 @@
 """Snapshots in MongoDB: the state of each camera with its offsets, the events, and what cameras look like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -73,11 +73,18 @@ class Store:
         ]
         if writes:
             await self._parts.bulk_write(writes, ordered=False)
+        now = datetime.now(UTC)
         await self._cameras.bulk_write(
             [
                 ReplaceOne(
                     {"_id": each.camera_id},
-                    {"_id": each.camera_id, "state": Binary(each.state), "status": Binary(each.status)},
+                    {
+                        "_id": each.camera_id,
+                        "at": now,
+                        "state": Binary(each.state),
+                        "status": Binary(each.status),
+                        "open": each.open_signals,
+                    },
                     upsert=True,
                 )
                 for each in snapshots
@@ -150,20 +157,33 @@ class Store:
             found = await self._cameras.find({"_id": camera_id} if camera_id else {}, {"status": 1}).to_list()
         return [CameraDriftStatus.FromString(document["status"]) for document in found]
 
+    async def open_elsewhere(self, own: Collection[str], within_s: float) -> dict[str, frozenset[str]]:
+        """Open signals of all other cameras that were saved within so many seconds."""
+        query = {"_id": {"$nin": list(own)}, "at": {"$gte": datetime.now(UTC) - timedelta(seconds=within_s)}}
+        with mongo_errors():
+            return {each["_id"]: frozenset(each["open"]) async for each in self._cameras.find(query, {"open": 1})}
+
 
 class Snapshot:
     """One camera to save; `new_parts` and `state` are encoded already."""
 
-    __slots__ = ("camera_id", "new_parts", "parts", "state", "status")
+    __slots__ = ("camera_id", "new_parts", "open_signals", "parts", "state", "status")
 
     def __init__(
-        self, camera_id: str, state: Mapping[str, Any], new_parts: Mapping[str, Any], parts: set[str], status: bytes
+        self,
+        camera_id: str,
+        state: Mapping[str, Any],
+        new_parts: Mapping[str, Any],
+        parts: set[str],
+        status: bytes,
+        open_signals: Collection[str] = (),
     ) -> None:
         self.camera_id = camera_id
         self.state = bson.encode(state)
         self.new_parts = {name: bson.encode({"part": part}) for name, part in new_parts.items()}
         self.parts = parts
         self.status = status
+        self.open_signals = sorted(open_signals)
 
 
 def _domain_id(new: Undecided) -> str:

@@ -23,13 +23,15 @@ _BEFORE_S, _AFTER_S = 600.0, 120.0
 
 @dataclass(slots=True)
 class Surroundings:
-    """The registry of cameras, the releases, and which signals alarm where, as this replica knows them."""
+    """The registry of cameras, the releases, and which signals alarm where."""
 
     cameras: dict[str, Camera] = field(default_factory=dict)
     releases: dict[str, ModelReleased] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     alarming: dict[str, frozenset[str]] = field(default_factory=dict)
-    """Open signals of each camera."""
+    """Open signals of each camera of this replica."""
+    elsewhere: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Likewise, of the cameras of other replicas, as they were saved last."""
     training: dict[str, Moments | None] = field(default_factory=dict)
     """What each bundle says of the data it was trained on."""
     calibrated: dict[str, bool] = field(default_factory=dict)
@@ -76,8 +78,8 @@ class Surroundings:
         return found
 
     def fleet(self, camera_id: str, signal: str) -> tuple[int, int]:
-        """How many other cameras of this replica have this signal open, and how many there are."""
-        others = [signals for other, signals in self.alarming.items() if other != camera_id]
+        """How many other cameras have this signal open, and how many there are."""
+        others = [signals for other, signals in (self.elsewhere | self.alarming).items() if other != camera_id]
         return sum(signal in signals for signals in others), len(others)
 
     async def _learn(self, released: ModelReleased, objects: Objects) -> None:

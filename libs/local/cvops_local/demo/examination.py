@@ -31,10 +31,11 @@ class Examination:
 
     def of(self, bundle: Path) -> Mark:
         """How a model does; its classes are those of the demo."""
-        return Mark(_map50(bundle, self._fair), _map50(bundle, self._changed))
+        return Mark(map50(bundle, self._fair), map50(bundle, self._changed))
 
 
-def _map50(path: Path, examples: Sequence[Example]) -> float:
+def map50(path: Path, examples: Sequence[Example]) -> float:
+    """Of a bundle's detections."""
     bundle = open_bundle(path)
     detection = bundle.spec.detection
     assert detection is not None, "the demo's models detect"
