@@ -25,7 +25,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 .PHONY: test
 test: setup  ## all tests, on real engines
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: demo
 demo: setup  ## a fleet whose world changes, and a platform that notices, learns and recovers

@@ -17,6 +17,17 @@ for _number in (signal.SIGINT, signal.SIGHUP):
 REPO = Path(__file__).resolve().parent.parent
 
 
+_ALONE = ("engines", "e2e", "s3", "containers")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2`, one process runs all that needs engines, which are started once, and the other all the rest."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in _ALONE):
+            item.add_marker(pytest.mark.xdist_group("engines"))
+
+
 @dataclass(frozen=True, slots=True)
 class Engines:
     """Where the engines of this run are. `objects`: None unless given from outside."""

@@ -36,8 +36,9 @@ async def _publish(bus: Bus, cameras: list[list[Prediction]]) -> None:
 
 
 async def _handled(platform: Platform, wanted: int) -> None:
-    while await asyncio.to_thread(platform.metric, "drift", "cvops_drift_records_total") < wanted:
-        await asyncio.sleep(0.2)
+    """When so many predictions, with all that follows from them, are done."""
+    while await asyncio.to_thread(platform.metric, "drift", "cvops_bus_records_total") < wanted:
+        await asyncio.sleep(0.5)
 
 
 async def _measure(platform: Platform) -> tuple[float, float, float, float, list[float], int]:

@@ -1,6 +1,7 @@
 """How batches of records are handled: retries, dead letters, ordered publishing, commits."""
 
 import asyncio
+from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Self
@@ -191,8 +192,8 @@ class Consumption:
             try:
                 await self._batches.publish(batch, await work)
                 await self._commit(batch)
-                for raw in batch:
-                    HANDLED.labels(raw.topic).inc()
+                for topic, records in Counts(raw.topic for raw in batch).items():
+                    HANDLED.labels(topic).inc(records)
             finally:
                 IN_FLIGHT.labels(",".join(self.topics)).dec()
                 self._queue.task_done()

@@ -19,6 +19,8 @@ from cvops_local.tls import Tls
 DEFAULT_PORT_BASE = 7100
 _MONGO, _KAFKA, _CONTROLLER = 27, 92, 93
 _ENGINES, _SERVICES = 0, 1
+# The matrices of the services are small: several threads would only wait for one another.
+_ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +172,4 @@ class Topology:
             return [sys.executable, "-m", f"cvops_{service.name}"]
 
         problem = partial(service_problem, http, ca=self.tls.ca if self.tls is not None else None)
-        return ProcessSpec(service.name, command, problem, grpc, {**env, **own}, _SERVICES)
+        return ProcessSpec(service.name, command, problem, grpc, {**_ONE_BLAS_THREAD, **env, **own}, _SERVICES)
