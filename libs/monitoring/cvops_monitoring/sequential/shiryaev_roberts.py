@@ -23,7 +23,6 @@ _LARGEST = 1e200
 _LEAST_P = 1e-12
 _AT_ONCE = 8
 """A bet pays less than 1e9, so that so many in a row stay finite above the largest wealth."""
-_ONES = np.ones((1, len(BETS)))
 CALM_PAGE: Final = 3.0
 """Page's statistic below which a stream counts as back, in log evidence."""
 MOST_PAGE: Final = 8.0
@@ -49,10 +48,7 @@ class ShiryaevRoberts:
     def _push(self, p: FloatArray) -> F64:
         """As `push`, of so few that products of bets stay finite."""
         worth, log_middle = _bets(p)
-        product = worth.cumprod(0)
-        before = np.concatenate([_ONES, product[:-1]])
-        # w_t = (1 + w_(t-1)) b_t, for all t at once.
-        wealth = product * (self._wealth + (1 / before).cumsum(0))
+        wealth = _grown(self._wealth, worth)
         self._wealth = np.minimum(wealth[-1], self._most)
         page = self._page
         for gain in log_middle.tolist():
@@ -96,15 +92,25 @@ def log_threshold(scores: FloatArray, arl: float, block: int, rng: np.random.Gen
     for stream, chosen in enumerate(block_indices(n, block, n, rng, _STREAMS)):
         resampled = Conformal(np.sort(scores[chosen]))
         p[stream] = resampled.low(streams[stream]) if low else resampled.high(streams[stream])
+    worth, _ = _bets(p)
     wealth = np.zeros((_STREAMS, len(BETS)))
     greatest = np.zeros(_STREAMS)
-    for step in range(_STREAM_LENGTH):
-        wealth = np.minimum((1 + wealth) * _bets(p[:, step])[0], _LARGEST)
-        np.maximum(greatest, wealth.mean(1), out=greatest)
+    for begin in range(0, _STREAM_LENGTH, _AT_ONCE):
+        grown = _grown(wealth, worth[:, begin : begin + _AT_ONCE])
+        wealth = np.minimum(grown[:, -1], _LARGEST)
+        np.maximum(greatest, grown.sum(2).max(1) / len(BETS), out=greatest)
     return float(max(np.log(arl), gumbel_threshold(np.log(greatest), _STREAM_LENGTH, arl)))
 
 
+def _grown(wealth: F64, worth: F64) -> F64:
+    """Wealth (..., bets) after each of a few frames, (..., n, bets): w_t = (1 + w_(t-1)) b_t, for all t at once."""
+    product = worth.cumprod(-2)
+    before = np.ones_like(product)
+    before[..., 1:, :] = product[..., :-1, :]
+    return np.asarray(product * (wealth[..., None, :] + (1 / before).cumsum(-2)))
+
+
 def _bets(p: FloatArray) -> tuple[F64, F64]:
-    """What each bet pays, float64 (n, bets), and the log of the middle one, float64 (n,)."""
+    """What each bet pays, float64 (..., bets), and the log of the middle one, float64 like p."""
     log_p = np.log(np.maximum(p, _LEAST_P))
-    return BETS * np.exp((BETS - 1) * log_p[:, None]), math.log(BETS[_MIDDLE]) + (BETS[_MIDDLE] - 1) * log_p
+    return BETS * np.exp((BETS - 1) * log_p[..., None]), math.log(BETS[_MIDDLE]) + (BETS[_MIDDLE] - 1) * log_p
