@@ -128,6 +128,15 @@ class Running:
         request = pb.ListDeliveriesRequest(incident_id=incident_id)
         return list((await self.stub.ListDeliveries(request, metadata=self.metadata)).deliveries)
 
+    async def all_sent(self, incident_id: str) -> list[pb.Delivery]:
+        """Deliveries, when every answer is booked: a receiver has a message before its sender knows."""
+        found = await self.deliveries(incident_id)
+        async with asyncio.timeout(30):
+            while any(each.state != "sent" for each in found):
+                await asyncio.sleep(0.05)
+                found = await self.deliveries(incident_id)
+        return found
+
     async def until(self, project: str, holds: Callable[[list[pb.Incident]], bool]) -> list[pb.Incident]:
         found: list[pb.Incident] = []
         try:
