@@ -63,7 +63,8 @@ class MeanShiryaevRoberts:
         hit, miss = alternatives / bounds, (1 - alternatives) / (1 - bounds)
         self._gains = (hit - miss, miss)
         self._most = float(np.exp(most))
-        kept = np.zeros((len(nulls), 1 + len(_FRACTIONS))) if state is None else np.array(state, np.float64)
+        shape = (len(nulls), 1 + len(_FRACTIONS))
+        kept = np.zeros(shape) if state is None else np.array(state, np.float64).reshape(shape)
         self._page, self._wealth = kept[:, 0], kept[:, 1:]
 
     def push(self, x: FloatArray) -> F64:
