@@ -17,7 +17,7 @@ for _number in (signal.SIGINT, signal.SIGHUP):
 REPO = Path(__file__).resolve().parent.parent
 
 
-_ALONE = ("engines", "e2e", "s3", "containers")
+_ALONE = ("engines", "s3", "containers")
 
 
 @pytest.hookimpl(trylast=True)
