@@ -9,11 +9,10 @@ import numpy as np
 
 from cvops_bundles.bundle import open_bundle
 from cvops_local.demo.champion import examples_of, shipped
-from cvops_local.demo.examination import map50
+from cvops_local.demo.examination import changed_world, map50
 from cvops_local.demo.story import CHANGED, CLASSES, STORIES
 from cvops_training.examples import Example
 from cvops_training.fit import Data, Order, train_candidate
-from cvops_training.params import LoopParams
 from cvops_training.recipe import recipe_of
 from tests.bench.table import markdown
 
@@ -42,7 +41,7 @@ class World:
 
 def main() -> str:
     """Every world with every seed."""
-    rows = [row for name in WORLDS for row in rows_of(name, [world(name, seed) for seed in SEEDS])]
+    rows = [_row(name, [_world(name, seed) for seed in SEEDS]) for name in WORLDS]
     rows.append(["to reach", "", "0.60", "", "loss under 0.05", "45"])
     return markdown(
         f"A fine-tune of detector-tiny with {LABELLED} labelled frames: mAP50 on {TESTED} unseen moments, "
@@ -52,11 +51,10 @@ def main() -> str:
     )
 
 
-def world(name: str, seed: int) -> World:
+def _world(name: str, seed: int) -> World:
     """Renders it; takes some seconds."""
     scenario = STORIES[name].scenario(0.0, 1)
-    mounted = tuple(each for each in scenario.cameras if each.camera_id in CHANGED)
-    effects = {each.kind.name: each.magnitude for each in scenario.occurrences[CHANGED[0]]}
+    mounted, effects = changed_world(scenario, CHANGED)
     return World(
         new=list(examples_of(mounted, LABELLED, seed=1000 + seed, hours=(_HOUR,), effects=effects)),
         replay=list(examples_of(scenario.cameras, REPLAYED, seed=2000 + seed, hours=(_HOUR,))),
@@ -65,16 +63,15 @@ def world(name: str, seed: int) -> World:
     )
 
 
-def rows_of(name: str, worlds: Sequence[World], params: LoopParams | None = None) -> list[list[str]]:
-    """One row: the means over the seeds, and their range."""
-    results = np.array(
-        [_result(each, params or _RECIPE.defaults(fine_tune=True), seed) for seed, each in enumerate(worlds)]
-    )
-    return [[name, *(_spread(column, 2) for column in results.T[:4]), _spread(results[:, 4], 0)]]
+def _row(name: str, worlds: Sequence[World]) -> list[str]:
+    """The means over the seeds, and their range."""
+    results = np.array([_result(each, seed) for seed, each in enumerate(worlds)])
+    return [name, *(_spread(column, 2) for column in results.T[:4]), _spread(results[:, 4], 0)]
 
 
-def _result(each: World, params: LoopParams, seed: int) -> tuple[float, ...]:
+def _result(each: World, seed: int) -> tuple[float, ...]:
     with tempfile.TemporaryDirectory(prefix="cvops-bench-recovery-") as scratch:
+        params = _RECIPE.defaults(fine_tune=True)
         order = Order(_RECIPE, params, CLASSES, f"bench-{seed}", open_bundle(shipped()))
         candidate = train_candidate(order, Data(each.new, each.replay, each.changed, each.fair), Path(scratch))
         models = (shipped(), candidate.bundle)
