@@ -12,6 +12,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -40,9 +41,14 @@ class Round:
     latencies_s: list[float]
 
 
+@cache
+def _images() -> list[bytes]:
+    """The pictures that are pushed: drawn once, by the warm-up, and not while a round is timed."""
+    return jpegs_of_60_kb()
+
+
 async def _push_all(address: str, key: str, count: int) -> list[Pushed]:
-    images = jpegs_of_60_kb()
-    return await asyncio.gather(*(push(address, key, f"bench-{n}", images, count) for n in range(AGENTS)))
+    return await asyncio.gather(*(push(address, key, f"bench-{n}", _images(), count) for n in range(AGENTS)))
 
 
 def synced_writes_per_s(folder: Path, frames_per_file: int = 32, files: int = 40) -> float:

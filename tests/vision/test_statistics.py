@@ -91,6 +91,22 @@ def test_a_colour_cast_shows_in_lab_and_a_grey_picture_has_none():
     assert stats_of(yellow).saturation > 100
 
 
+@pytest.mark.parametrize("level", [1, 4, 12])
+def test_the_colour_cast_agrees_with_the_definition_of_cielab_in_light_and_in_the_dark(level: int):
+    image = scene(5, width=320, height=240) // level
+    half = cv2.resize(image, (160, 120), interpolation=cv2.INTER_AREA)
+    srgb = cv2.resize(half, (80, 60), interpolation=cv2.INTER_AREA) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+    ) / np.array([[0.950456], [1.0], [1.088754]])  # sRGB primaries, relative to the white D65
+    xyz = linear @ to_xyz.T
+    f_x, f_y, f_z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116).mean((0, 1))
+    stats = stats_of(image)
+    assert stats.cast_a == pytest.approx(500 * (f_x - f_y), abs=0.002)
+    assert stats.cast_b == pytest.approx(200 * (f_y - f_z), abs=0.002)
+
+
 def test_the_hash_of_a_near_duplicate_differs_in_few_bits_that_of_another_scene_in_many():
     image = scene(1)
     noisy = np.clip(image.astype(int) + np.random.default_rng(2).integers(-6, 7, image.shape), 0, 255).astype(np.uint8)

@@ -20,6 +20,11 @@ _GRID_WH = (8, 6)
 _MID_BAND = (0.12, 0.30)
 _THUMBNAIL_WIDTH, _THUMBNAIL_MAX_HEIGHT, _THUMBNAIL_QUALITY = 320, 1280, 70
 _LEVELS = np.arange(256, dtype=np.float64)
+_TAILS = np.array([0.01, 0.99])
+_TINY = 1e-9  # under the share of one pixel
+_SRGB = _LEVELS / 255
+_LINEAR = np.where(_SRGB <= 0.04045, _SRGB / 12.92, ((_SRGB + 0.055) / 1.055) ** 2.4).astype(np.float32)
+"""Linear light 0..1 of each sRGB level (IEC 61966-2-1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +73,21 @@ def image_stats(image_rgb: ImageRGB, *, n_bytes: int, width: int, height: int) -
     half = _resize(small, (WIDTH // 2, HEIGHT // 2))
     coarse = _resize(half, (WIDTH // 4, HEIGHT // 4))
     luma = _luma(small)
-    share = cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel().astype(np.float64) / luma.size
+    share = np.divide(cv2.calcHist([luma], [0], None, [256], [0, 256]).ravel(), luma.size, dtype=np.float64)
     mean = float(share @ _LEVELS)
-    low, high = (float(level) for level in np.searchsorted(np.cumsum(share), (0.01, 0.99)))
-    present = share[share > 0]
-    lab = cv2.mean(cv2.cvtColor(coarse.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
+    low, high = share.cumsum().searchsorted(_TAILS).tolist()
+    lab = cv2.mean(cv2.cvtColor(cv2.LUT(coarse, _LINEAR), cv2.COLOR_LRGB2LAB))
     return ImageStats(
         n_bytes=n_bytes,
         ratio=width / height,
         brightness_mean=mean,
         brightness_std=float(np.sqrt(share @ (_LEVELS - mean) ** 2)),
-        brightness_p1=low,
-        brightness_p99=high,
+        brightness_p1=float(low),
+        brightness_p99=float(high),
         saturation=float(cv2.mean(cv2.cvtColor(half, cv2.COLOR_RGB2HSV))[1]),
         contrast=(high - low) / (high + low) if high > 0 else 0.0,
-        entropy=max(0.0, -float(present @ np.log2(present))),
-        sharpness=mid_band_share(luma.astype(np.float32)),
+        entropy=max(0.0, -float(share @ np.log2(np.maximum(share, _TINY)))),
+        sharpness=mid_band_share(luma),
         cast_a=float(lab[1]),
         cast_b=float(lab[2]),
         edge_energy=edge_energy(luma).tobytes(),
@@ -99,26 +103,28 @@ def grey_thumbnail(image_rgb: ImageRGB) -> bytes:
     return bytes(simplejpeg.encode_jpeg(luma[..., None], quality=_THUMBNAIL_QUALITY, colorspace="GRAY"))
 
 
-def mid_band_share(luma: FloatArray) -> float:
+def mid_band_share(luma: ImageGrey | FloatArray) -> float:
     """Share of the energy in .12-.30 cycles/px of a Hann-windowed picture without its mean, 0..1.
 
     Args:
-        luma: float32 (240, 320).
+        luma: uint8 or float32 (240, 320).
     """
-    centred = luma - cv2.mean(luma)[0]
-    centred *= _hann()
-    energy = cv2.dft(centred).ravel()
-    np.square(energy, out=energy)
-    total = float(energy @ _weights(0.0, 1.0))
+    windowed = np.subtract(luma, cv2.mean(luma)[0], dtype=np.float32)
+    windowed *= _hann()
+    energy = windowed.size * cv2.norm(windowed, cv2.NORM_L2SQR)  # of the whole spectrum (Parseval)
+    spectrum = cv2.dft(windowed, windowed)
+    energy -= float(spectrum[0, 0]) ** 2
     # Rounding noise of a constant picture is no energy: under a thousandth of a grey level in every pixel.
-    return float(energy @ _weights(*_MID_BAND)) / total if total > 1e-6 * luma.size**2 else 0.0
+    if energy <= 1e-6 * luma.size**2:
+        return 0.0
+    return 2 * cv2.norm(spectrum, cv2.NORM_L2SQR, _mid_band()) / energy
 
 
 def edge_energy(luma: ImageGrey) -> NDArray[np.float16]:
     """Mean gradient magnitude, luma per px: float16 (6, 8) of a picture uint8 (H, W)."""
     across = cv2.Sobel(luma, cv2.CV_32F, 1, 0, scale=1 / 8)
     down = cv2.Sobel(luma, cv2.CV_32F, 0, 1, scale=1 / 8)
-    cells = cv2.resize(cv2.magnitude(across, down), _GRID_WH, interpolation=cv2.INTER_AREA)
+    cells = cv2.resize(cv2.magnitude(across, down, across), _GRID_WH, interpolation=cv2.INTER_AREA)
     return np.asarray(cells, "<f2")
 
 
@@ -145,20 +151,16 @@ def _hann() -> FloatArray:
 
 
 @cache
-def _weights(low: float, high: float) -> FloatArray:
-    """How often each cell of OpenCV's packed real spectrum (240, 320) counts in a band, in cycles/px; the mean never.
+def _mid_band() -> NDArray[np.uint8]:
+    """1 for each cell of OpenCV's packed real spectrum (240, 320) in the band: each stands for a conjugate pair.
 
-    Column 0 and the last column hold real and imaginary parts below each other, the others beside each other
-    (documentation of cv::dft, CCS format). Cells that stand for a conjugate pair count twice.
+    Column 0 holds real and imaginary parts below each other, the others beside each other (documentation of cv::dft,
+    CCS format); the mean and the highest frequencies, which are no pairs, are outside of the band.
     """
     rows, columns = np.arange(HEIGHT), np.arange(WIDTH)
     fx = np.broadcast_to((columns + 1) // 2 / WIDTH, (HEIGHT, WIDTH))
     fy = np.repeat((np.minimum(rows, HEIGHT - rows) / HEIGHT)[:, None], WIDTH, axis=1)
-    weight = np.full((HEIGHT, WIDTH), 2.0)
-    for column in (0, WIDTH - 1):
-        fy[:, column] = (rows + 1) // 2 / HEIGHT
-        weight[[0, -1], column] = 1.0
+    fy[:, 0] = (rows + 1) // 2 / HEIGHT
     radius = np.hypot(fx, fy)
-    weight[(radius < low) | (radius >= high)] = 0.0
-    weight[0, 0] = 0.0
-    return weight.astype(np.float32).ravel()
+    low, high = _MID_BAND
+    return ((radius >= low) & (radius < high)).astype(np.uint8)
