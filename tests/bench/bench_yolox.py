@@ -21,15 +21,17 @@ from cvops_datasets.files import FileImage
 from cvops_datasets.images import Box, LabelledImage
 from cvops_training.evaluation import correct, evaluate
 from cvops_training.examples import Example, example_of
-from cvops_training.fit import Data, Order, train_candidate
+from cvops_training.fit import Data, HeldOut, Order, train_candidate
 from cvops_training.predict import bundle_forward, predict
-from cvops_training.recipe import Found, recipe_of
+from cvops_training.recipe import Found, Recipe, recipe_of
 from cvops_vision.nms import nms
 from tests.bench.table import markdown
 from tests.e2e.whole_platform import REFERENCE_DATA
 
 Picture = NDArray[np.uint8]
 _RECIPE = recipe_of("yolox")
+_CLOSE_UP = _RECIPE.sized(320)
+"""Things that fill the picture are found better in a smaller one."""
 _FOLDS = 5
 _THINGS = ("fork", "scissors")
 _VEHICLES = ("car", "bus", "truck")
@@ -56,10 +58,12 @@ def _imported(folder: Path) -> Bundle:
     return open_bundle(write_bundle(import_onnx(models / "yolox_nano.onnx", options), folder).path)
 
 
-def _trained(base: Bundle, data: Data, classes: tuple[str, ...], folder: Path) -> tuple[Bundle, float]:
+def _trained(
+    base: Bundle, data: Data, classes: tuple[str, ...], folder: Path, recipe: Recipe = _RECIPE
+) -> tuple[Bundle, float]:
     """A fine-tune with the recipe's defaults, and its CPU time in s."""
     folder.mkdir()
-    order = Order(_RECIPE, _RECIPE.defaults(fine_tune=True), classes, "bench", base, with_monitor=False)
+    order = Order(recipe, recipe.defaults(fine_tune=True), classes, "bench", base, with_monitor=False)
     candidate = train_candidate(order, data, folder)
     return open_bundle(candidate.bundle), candidate.cpu_s
 
@@ -82,10 +86,13 @@ def _found(bundle: Bundle, examples: Sequence[Example], classes: Sequence[str], 
 def _forks(base: Bundle, scratch: Path) -> str:
     folder = REFERENCE_DATA / "labelled" / "fork_scissors"
     images = list(read_coco(folder / "instances.json").images)
-    examples = [
-        example_of(_read(folder / "images" / each.file_name), _label_of(each), _THINGS, _RECIPE.input_spec())
-        for each in images
-    ]
+    usual, examples = (
+        [
+            example_of(_read(folder / "images" / each.file_name), _label_of(each), _THINGS, recipe.input_spec())
+            for each in images
+        ]
+        for recipe in (_RECIPE, _CLOSE_UP)
+    )
     fold = {number: rank % _FOLDS for kind in (0, 1) for rank, number in enumerate(_of_kind(examples, kind))}
     before: dict[int, Found] = {}
     after: dict[int, Found] = {}
@@ -93,14 +100,18 @@ def _forks(base: Bundle, scratch: Path) -> str:
     for number in range(_FOLDS):
         held = [at for at in range(len(examples)) if fold[at] == number]
         learned = [examples[at] for at in range(len(examples)) if fold[at] != number]
-        test = [examples[at] for at in held]
-        bundle, took_s = _trained(base, Data(learned, [], test, []), _THINGS, scratch / f"fold-{number}")
+        test, usual_test = ([some[at] for at in held] for some in (examples, usual))
+        data = Data(learned, [], test, [], champion=HeldOut(usual_test, []))
+        bundle, took_s = _trained(base, data, _THINGS, scratch / f"fold-{number}", _CLOSE_UP)
         cpu_s += took_s
-        before |= dict(zip(held, _found(base, test, _THINGS), strict=True))
+        before |= dict(zip(held, _found(base, usual_test, _THINGS), strict=True))
         after |= dict(zip(held, _found(bundle, test, _THINGS), strict=True))
     rows = []
-    for name, found in (("imported", before), ("fine-tuned, held out", after)):
-        result = evaluate(examples, [found[at] for at in range(len(examples))], _THINGS)
+    for name, some, found in (
+        ("imported, 416 px", usual, before),
+        ("fine-tuned for 320 px, held out", examples, after),
+    ):
+        result = evaluate(some, [found[at] for at in range(len(some))], _THINGS)
         rows.append([name, f"{result.map:.3f}", f"{result.map50:.3f}"])
     rows[1].append(f"{cpu_s / _FOLDS:.0f}")
     return markdown(

@@ -147,6 +147,7 @@ class Exporting(DetectorTiny):
     """The recipe, with something done to what it exports."""
 
     def __init__(self, wrap: Callable[[nn.Module], nn.Module]) -> None:
+        super().__init__()
         self._wrap = wrap
 
     def exported(self, model: nn.Module, temperature: float) -> nn.Module:

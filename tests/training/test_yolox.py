@@ -7,9 +7,11 @@ import onnxruntime
 import pytest
 import torch
 
+from cvops_bundles.bundle import open_bundle
+from cvops_common.errors import BadArgument
 from cvops_training.errors import TrainingFailed
 from cvops_training.export import base_weights
-from cvops_training.fit import Data, Order, train_candidate
+from cvops_training.fit import Data, HeldOut, Order, train_candidate
 from cvops_training.recipe import recipe_of
 from cvops_training.recipes.yolox.network import Network, boxes_of, cells
 from cvops_training.recipes.yolox.targets import Objects, assign, loss_of
@@ -84,3 +86,24 @@ def test_a_few_steps_teach_new_classes_and_the_export_equals_the_network(importe
     candidate = train_candidate(order, Data(drawn(YOLOX, 12), [], drawn(YOLOX, 6, 1), []), tmp_path)
     assert np.mean(candidate.losses[-5:]) < 0.5 * np.mean(candidate.losses[:3])
     assert candidate.metrics["new.map50"] > candidate.base_metrics.get("new.map50", 0.0) + 0.3
+
+
+def test_a_candidate_of_another_size_is_judged_beside_the_champion_at_its_own(imported_yolox, tmp_path):
+    small = YOLOX.sized(192)
+    params = dataclasses.replace(small.defaults(fine_tune=True), steps=2, batch=2)
+    order = Order(small, params, CLASSES, "shapes", imported_yolox, with_monitor=False)
+    data = Data(drawn(small, 6), [], drawn(small, 4, 1), [], champion=HeldOut(drawn(YOLOX, 4, 1), []))
+    candidate = train_candidate(order, data, tmp_path)
+    assert open_bundle(candidate.bundle).spec.input.network_wh == (192, 192)
+    assert {"gain", "latency"} <= {gate.name for gate in candidate.gates}
+
+
+@pytest.mark.parametrize(("recipe", "px", "step"), [("yolox", 300, 32), ("detector-tiny", 8, 16), ("yolox", 4096, 32)])
+def test_a_size_that_the_network_does_not_take_is_refused_with_those_it_takes(recipe, px, step):
+    with pytest.raises(BadArgument, match=f"{recipe} takes multiples of {step} px, 96 to 1280, found {px}"):
+        recipe_of(recipe).sized(px)
+
+
+def test_the_tiny_detector_takes_pictures_of_16_to_9_in_other_sizes():
+    sizes = [recipe_of("detector-tiny").sized(px).input_spec().network_wh for px in (0, 320, 640)]
+    assert sizes == [(320, 192), (320, 192), (640, 368)]

@@ -33,6 +33,19 @@ _WEAK = 0.05
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What judges a model, brought to the size of its input.
+
+    Attributes:
+        new: of what is to be learned.
+        clean: of what was known; may be none.
+    """
+
+    new: Sequence[Example]
+    clean: Sequence[Example]
+
+
+@dataclass(frozen=True, eq=False)
 class Data:
     """What a run learns from, and what it is judged by.
 
@@ -42,6 +55,7 @@ class Data:
         new_test: held out of the new.
         clean_test: held out of what was known; may be none.
         calibration: held out of both, for the temperature; may be none.
+        champion: the held-out ones as the champion's input takes them; None: as those above.
     """
 
     new: Sequence[Example]
@@ -49,6 +63,12 @@ class Data:
     new_test: Sequence[Example]
     clean_test: Sequence[Example]
     calibration: Sequence[Example] = ()
+    champion: HeldOut | None = None
+
+    @property
+    def held_out(self) -> HeldOut:
+        """What judges the candidate."""
+        return HeldOut(self.new_test, self.clean_test)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,14 +219,14 @@ def _reference(
 
 def _judge(order: Order, bundle: Bundle, data: Data) -> tuple[dict[str, float], dict[str, float], tuple[Gate, ...]]:
     champion_latency, latency = _latencies_ms(order.base, bundle)
-    candidate = _judged(bundle, data, order.classes, latency)
+    candidate = _judged(bundle, data.held_out, order.classes, latency)
     if order.base is None:
         return _metrics(candidate), {}, ()
-    champion = _judged(order.base, data, order.classes, champion_latency)
+    champion = _judged(order.base, data.champion or data.held_out, order.classes, champion_latency)
     return _metrics(candidate), _metrics(champion), judge(candidate, champion, order.limits)
 
 
-def _judged(bundle: Bundle, data: Data, classes: Sequence[str], latency_ms: float) -> Judged:
+def _judged(bundle: Bundle, held_out: HeldOut, classes: Sequence[str], latency_ms: float) -> Judged:
     forward, own = bundle_forward(bundle), bundle.spec.detection
     if own is None:
         raise BadBundle(f"{bundle.spec.name} is no detector: a candidate is compared with a detector")
@@ -219,11 +239,11 @@ def _judged(bundle: Bundle, data: Data, classes: Sequence[str], latency_ms: floa
         found = predict(forward, examples, detection)[0]
         return evaluate(examples, [_renamed(one, bundle.spec.classes, classes) for one in found], classes)
 
-    held_out = [*data.clean_test, *data.new_test]
-    names = sorted({name for example in held_out for name in example.slices})
-    slices = {name: on([example for example in held_out if name in example.slices]) for name in names}
+    examples = [*held_out.clean, *held_out.new]
+    names = sorted({name for example in examples for name in example.slices})
+    slices = {name: on([example for example in examples if name in example.slices]) for name in names}
     return Judged(
-        on(data.new_test), on(data.clean_test), {name: each for name, each in slices.items() if each}, latency_ms
+        on(held_out.new), on(held_out.clean), {name: each for name, each in slices.items() if each}, latency_ms
     )
 
 

@@ -26,6 +26,7 @@ class LoopParams:
         keep_base: share of the base's weights in the average with the trained ones (WiSE-FT), 0..1.
         seed: of order and augmentation.
         threads: of torch.
+        size: longer side of the network's input, px; 0: that of the base, or the usual one of the recipe.
     """
 
     steps: int = 250
@@ -41,6 +42,7 @@ class LoopParams:
     keep_base: float = 0.0
     seed: int = 0
     threads: int = 1
+    size: int = 0
 
     def __post_init__(self) -> None:
         for wrong in _wrong(self):
@@ -93,6 +95,8 @@ def _wrong(params: LoopParams) -> list[str]:
         for name in ("warm_up", "new_share", "ema", "keep_base")
         if not 0 <= getattr(params, name) <= 1
     ]
+    if params.size < 0:
+        wrong.append(f"size: expected 0 or more, found {params.size}")
     wrong += [
         f"{name}: expected more than 0, found {getattr(params, name)}"
         for name in ("learning_rate", "clip")

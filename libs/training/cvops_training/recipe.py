@@ -16,6 +16,7 @@ from cvops_training.examples import Example, Picture
 from cvops_training.params import LoopParams
 
 ENTRY_POINTS = "cvops.recipes"
+_SIZES = (96, 1280)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,13 @@ class Recipe(Protocol):
 
     def defaults(self, *, fine_tune: bool) -> LoopParams:
         """Parameters for a fine-tune of a base, or for a training from nothing."""
+
+    def sized(self, px: int) -> "Recipe":
+        """The recipe for an input whose longer side has `px` px; 0: as it is.
+
+        Raises:
+            BadArgument: its network takes no such size.
+        """
 
     def input_spec(self) -> InputSpec:
         """Size of the network input, and how a picture is brought to it."""
@@ -100,6 +108,16 @@ def recipe_of(name: str) -> Recipe:
         raise BadArgument(f"recipe {name!r} is not known: expected one of {', '.join(sorted(found))}")
     recipe: Recipe = found[name].load()
     return recipe
+
+
+def check_size(name: str, px: int, step: int) -> None:
+    """Refuses an input size that is no multiple of `step` px, or out of 96..1280 px.
+
+    Raises:
+        BadArgument: saying which sizes `name` takes.
+    """
+    if px % step or not _SIZES[0] <= px <= _SIZES[1]:
+        raise BadArgument(f"training parameter size: {name} takes multiples of {step} px, 96 to 1280, found {px}")
 
 
 def as_input(pictures: Sequence[Picture]) -> torch.Tensor:

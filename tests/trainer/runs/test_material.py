@@ -78,3 +78,14 @@ async def test_too_few_held_out_labels_cannot_judge(objects):
     few = await dataset(objects, "d", await images(objects, "new", 6))
     with pytest.raises(TrainingFailed, match="3 new images are held out to judge by: expected 4 or more"):
         await material_of(objects, few, "", TO)
+
+
+async def test_what_judges_is_brought_to_the_input_of_the_champion_too(objects):
+    whole = await dataset(objects, "d", await images(objects, "new", 8))
+    champion = replace(TO, width=640, height=384)
+    data = (await material_of(objects, whole, "", TO, champion=champion)).data
+    assert data.champion is not None
+    assert [each.key for each in data.champion.new] == [each.key for each in data.new_test]
+    assert {each.picture.shape for each in data.champion.new} == {(384, 640, 3)}
+    for ours, theirs in zip(data.new_test, data.champion.new, strict=True):
+        np.testing.assert_allclose(theirs.boxes, 2 * ours.boxes)

@@ -13,13 +13,14 @@ from cvops_datasets.images import LabelledImage
 from cvops_datasets.release import Dataset
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example, example_of
-from cvops_training.fit import Data
+from cvops_training.fit import Data, HeldOut
 from cvops_vision.decode import decode_rgb
 from cvops_vision.probe import probe
 
 _AT_ONCE = 8
 _MOST_CORRUPT = 0.05
 _LEAST_TEST = 4
+_HELD_OUT = ("new_test", "clean_test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,27 +39,35 @@ class Material:
 
 
 async def material_of(
-    objects: Objects, dataset: Dataset, episode_id: str, to: InputSpec, old: Dataset | None = None
+    objects: Objects,
+    dataset: Dataset,
+    episode_id: str,
+    to: InputSpec,
+    old: Dataset | None = None,
+    champion: InputSpec | None = None,
 ) -> Material:
-    """Reads every labelled image of a dataset.
+    """Reads every labelled image of a dataset, and brings it to the input `to`.
 
     New are the labels of the episode (of none: all), the others are replayed; images held out judge. `old` is another
-    dataset, whose images are replayed and judge what was known; images that both have count once.
+    dataset, whose images are replayed and judge what was known; images that both have count once. What judges is
+    brought to the input of the champion as well, when that is another one.
 
     Raises:
         TrainingFailed: too few labels are held out, or more than 5 % of the images are corrupt.
         Unavailable: the object store is away.
     """
     classes = dataset.manifest.classes
-    sets: dict[str, list[Example]] = defaultdict(list)
+    sets: dict[str, list[list[Example]]] = defaultdict(list)
     corrupt: list[str] = []
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(label: LabelledImage, new: bool) -> tuple[str, Example | str]:
+    async def read(label: LabelledImage, new: bool) -> tuple[str, list[Example] | str]:
+        name = _set_of(label, new)
+        inputs = [to, champion] if name in _HELD_OUT and champion not in (None, to) else [to]
         async with gate:
             try:
                 data = await objects.get(label.asset_uri)
-                return _set_of(label, new), await asyncio.to_thread(_example, data, label, classes, to)
+                return name, await asyncio.to_thread(_examples, data, label, classes, inputs)
             except (BadImage, NotFound) as error:
                 return "", f"{label.frame_id}: {error}"
 
@@ -80,8 +89,9 @@ async def material_of(
         raise TrainingFailed(
             f"{len(sets['new_test'])} new images are held out to judge by: expected {_LEAST_TEST} or more; label more"
         )
-    names = ("new", "replay", "new_test", "clean_test")
-    return Material(Data(*(sets[name] for name in names)), classes, tuple(corrupt))
+    ours = {name: [each[0] for each in sets[name]] for name in ("new", "replay", *_HELD_OUT)}
+    theirs = HeldOut(*([each[-1] for each in sets[name]] for name in _HELD_OUT))
+    return Material(Data(**ours, champion=theirs), classes, tuple(corrupt))
 
 
 def _set_of(label: LabelledImage, new: bool) -> str:
@@ -91,9 +101,10 @@ def _set_of(label: LabelledImage, new: bool) -> str:
     ]
 
 
-def _example(data: bytes, label: LabelledImage, classes: Sequence[str], to: InputSpec) -> Example:
+def _examples(data: bytes, label: LabelledImage, classes: Sequence[str], inputs: Sequence[InputSpec]) -> list[Example]:
     found = hashlib.sha256(data).hexdigest()
     if found != label.asset_sha256:
         raise BadImage(f"asset {label.asset_uri} was changed: expected sha256 {label.asset_sha256}, found {found}")
-    image = decode_rgb(data, probe(data), min_width=to.width, min_height=to.height)
-    return example_of(image, label, classes, to)
+    width, height = max(each.width for each in inputs), max(each.height for each in inputs)
+    image = decode_rgb(data, probe(data), min_width=width, min_height=height)
+    return [example_of(image, label, classes, each) for each in inputs]

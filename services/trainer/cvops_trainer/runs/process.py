@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from cvops_bundles.bundle import open_bundle
+from cvops_bundles.bundle import Bundle, open_bundle
 from cvops_common.errors import CvopsError
 from cvops_common.objects import Objects
 from cvops_common.tie import die_with
@@ -131,13 +131,14 @@ def _run(order: RunOrder, folder: Path, teller: Teller) -> int:
 
 
 def _train(order: RunOrder, folder: Path, teller: Teller) -> tuple[Candidate, tuple[str, ...]]:
-    recipe = recipe_of(order.recipe)
-    params = read(recipe.defaults(fine_tune=bool(order.base_uri)), order.params)
+    base = asyncio.run(_base(order, folder)) if order.base_uri else None
+    usual = recipe_of(order.recipe)
+    params = read(usual.defaults(fine_tune=base is not None), order.params)
+    recipe = usual.sized(params.size or (max(base.spec.input.network_wh) if base is not None else 0))
     torch.set_num_threads(params.threads)
     teller.state = replace(teller.state, params=as_text(params), steps=params.steps)
     teller.tell()
-    material = asyncio.run(_fetch(order, recipe, folder))
-    base = open_bundle(folder / "base.zip", order.base_sha256) if order.base_uri else None
+    material = asyncio.run(_material(order, recipe, base))
     what = Order(
         recipe=recipe,
         params=params,
@@ -160,13 +161,17 @@ def _train(order: RunOrder, folder: Path, teller: Teller) -> tuple[Candidate, tu
     return candidate, material.corrupt
 
 
-async def _fetch(order: RunOrder, recipe: Recipe, folder: Path) -> Material:
+async def _base(order: RunOrder, folder: Path) -> Bundle:
+    await Objects(order.objects).download(order.base_uri, folder / "base.zip")
+    return open_bundle(folder / "base.zip", order.base_sha256)
+
+
+async def _material(order: RunOrder, recipe: Recipe, base: Bundle | None) -> Material:
     objects = Objects(order.objects)
     dataset = await read_release(objects, order.dataset_uri, order.dataset_sha256)
-    if order.base_uri:
-        await objects.download(order.base_uri, folder / "base.zip")
     old = await read_release(objects, order.replay_uri, order.replay_sha256) if order.replay_uri else None
-    return await material_of(objects, dataset, order.episode_id, recipe.input_spec(), old)
+    champion = base.spec.input if base is not None else None
+    return await material_of(objects, dataset, order.episode_id, recipe.input_spec(), old, champion)
 
 
 def _environment() -> dict[str, str]:

@@ -13,13 +13,13 @@ from cvops_bundles.spec import DetectionSpec, InputSpec, Task
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
-from cvops_training.recipe import as_input
+from cvops_training.recipe import as_input, check_size
 from cvops_training.recipes.detector_tiny.graph import CANDIDATES, Graph
 from cvops_training.recipes.detector_tiny.network import EMBEDDING, STRIDE, Network, normalised
 from cvops_training.recipes.detector_tiny.targets import Targets, targets_of
 from cvops_vision.letterbox import Interpolation, Resize, ResizeRule
 
-_INPUT = InputSpec(192, 320, Resize(ResizeRule.LETTERBOX_TOP_LEFT, Interpolation.ANTIALIASED))
+_WIDTH, _STEP = 320, 16
 _DETECTION = DetectionSpec(score_threshold=0.05, iou_threshold=0.55, class_aware=True, max_candidates=CANDIDATES)
 _GAIN, _OFFSET = (0.85, 1.18), 0.15
 _HUBER = 0.3
@@ -34,11 +34,16 @@ class Batch:
 
 
 class DetectorTiny:
-    """A centre-point detector of 201,000 parameters for pictures of 320 x 192 px."""
+    """A centre-point detector of 201,000 parameters, by itself for pictures of 320 x 192 px."""
 
     name = "detector-tiny"
     task = Task.DETECT
     licences = ("Apache-2.0",)
+
+    def __init__(self, width: int = _WIDTH) -> None:
+        """`width` of the input, px; its height takes pictures of 16:9."""
+        height = -(-width * 9 // (16 * _STEP)) * _STEP
+        self._input = InputSpec(height, width, Resize(ResizeRule.LETTERBOX_TOP_LEFT, Interpolation.ANTIALIASED))
 
     def defaults(self, *, fine_tune: bool) -> LoopParams:
         """Half a minute for a fine-tune, one and a half from nothing, of one core."""
@@ -46,9 +51,16 @@ class DetectorTiny:
             return LoopParams(steps=150, keep_base=0.2)
         return LoopParams(steps=518, learning_rate=4e-3, warm_up=0.15, freeze_norm=False)
 
+    def sized(self, px: int) -> "DetectorTiny":
+        """Multiples of 16 px."""
+        if not px:
+            return self
+        check_size(self.name, px, _STEP)
+        return DetectorTiny(px)
+
     def input_spec(self) -> InputSpec:
-        """320 x 192 px."""
-        return _INPUT
+        """320 x 192 px, when nothing else is wished."""
+        return self._input
 
     def detection_spec(self) -> DetectionSpec:
         """60 candidates."""
@@ -104,7 +116,7 @@ class DetectorTiny:
         shape = (len(examples), 1, 1, 1)
         gain = torch.from_numpy(random.uniform(*_GAIN, shape).astype(np.float32))
         offset = torch.from_numpy(random.uniform(-_OFFSET, _OFFSET, shape).astype(np.float32))
-        grid = (_INPUT.height // STRIDE, _INPUT.width // STRIDE)
+        grid = (self._input.height // STRIDE, self._input.width // STRIDE)
         augmented = (pictures * gain + offset).contiguous(memory_format=torch.channels_last)
         return Batch(augmented, targets_of(examples, classes, grid))
 

@@ -11,7 +11,7 @@ from cvops_bundles.spec import DetectionSpec, InputSpec, Task
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
-from cvops_training.recipe import as_input
+from cvops_training.recipe import as_input, check_size
 from cvops_training.recipes.yolox.augment import augmented
 from cvops_training.recipes.yolox.graph import CANDIDATES, Graph
 from cvops_training.recipes.yolox.network import NANO, Network, as_bgr, cells
@@ -19,7 +19,7 @@ from cvops_training.recipes.yolox.targets import Objects, loss_of
 from cvops_training.recipes.yolox.weights import for_classes, weights_of_graph
 from cvops_vision.letterbox import Interpolation, Resize, ResizeRule
 
-_INPUT = InputSpec(416, 416, Resize(ResizeRule.LETTERBOX_TOP_LEFT, Interpolation.LINEAR))
+_SIDE, _STEP = 416, 32
 _DETECTION = DetectionSpec(score_threshold=0.05, iou_threshold=0.6, class_aware=True, max_candidates=CANDIDATES)
 
 
@@ -32,11 +32,18 @@ class Batch:
 
 
 class Yolox:
-    """YOLOX-nano for pictures of 416 x 416 px; a fine-tune leaves the backbone, and with it the embedding, as it is."""
+    """YOLOX-nano, by itself for pictures of 416 x 416 px.
+
+    A fine-tune leaves the backbone, and with it the embedding, as it is.
+    """
 
     name = "yolox"
     task = Task.DETECT
     licences = ("Apache-2.0",)
+
+    def __init__(self, side: int = _SIDE) -> None:
+        """`side` of the input, px."""
+        self._input = InputSpec(side, side, Resize(ResizeRule.LETTERBOX_TOP_LEFT, Interpolation.LINEAR))
 
     def defaults(self, *, fine_tune: bool) -> LoopParams:
         """Half a minute of one core for a fine-tune."""
@@ -47,9 +54,16 @@ class Yolox:
             )  # fmt: skip
         return LoopParams(steps=2000, batch=16, learning_rate=1e-3, weight_decay=5e-4, clip=10.0, ema=0.998)
 
+    def sized(self, px: int) -> "Yolox":
+        """Multiples of 32 px."""
+        if not px:
+            return self
+        check_size(self.name, px, _STEP)
+        return Yolox(px)
+
     def input_spec(self) -> InputSpec:
-        """416 x 416 px."""
-        return _INPUT
+        """416 x 416 px, when nothing else is wished."""
+        return self._input
 
     def detection_spec(self) -> DetectionSpec:
         """300 candidates."""
@@ -100,7 +114,7 @@ class Yolox:
     def exported(self, model: nn.Module, temperature: float) -> nn.Module:
         """With decoding."""
         assert isinstance(model, Network)
-        return Graph(model, (_INPUT.height, _INPUT.width), temperature)
+        return Graph(model, (self._input.height, self._input.width), temperature)
 
 
 def _objects(example: Example) -> Objects:
