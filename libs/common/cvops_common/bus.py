@@ -27,6 +27,8 @@ from cvops_common.topics import TOPICS, create_topics, dead_letter_declaration, 
 _MAX_BATCH_BYTES = 256 * 1024
 _MAX_REQUEST_BYTES = 8 * 1024 * 1024
 _PUBLISH_TIMEOUT_S = 30.0
+_LINGER_S = 0.2
+_WORTH_IT_BYTES = 64 * 1024
 
 TableHandler = Callable[[list[Any]], Awaitable[None]]
 
@@ -77,46 +79,58 @@ class Bus:
 
     # -- declaring ---------------------------------------------------------------------------------------------
 
-    def subscribe(self, *topics: str, max_records: int = 500) -> Callable[[TableHandler], TableHandler]:
-        """Declares a handler of batches; the next batch comes after it returned and was committed."""
+    def subscribe(
+        self, *topics: str, max_records: int = 500, linger_s: float = _LINGER_S
+    ) -> Callable[[TableHandler], TableHandler]:
+        """Declares a handler of batches; the next batch comes after it returned and was committed.
+
+        Kafka waits up to `linger_s` for a batch that is worth its way: at a few records a second most of a reader's
+        CPU time goes into asking for them.
+        """
 
         def declare(handler: TableHandler) -> TableHandler:
             async def without_outcome(records: list[Any]) -> list[Outgoing]:
                 await handler(records)
                 return []
 
-            self._add_stream(topics, without_outcome, max_records=max_records, in_flight=1)
+            self._add_stream(topics, without_outcome, max_records=max_records, in_flight=1, linger_s=linger_s)
             return handler
 
         return declare
 
     def pipeline(self, *topics: str, max_records: int = 64, in_flight: int = 4) -> Callable[[Handler], Handler]:
-        """Declares a handler that turns a batch of records into events to publish.
+        """Declares a handler that turns a batch of records into events to publish, at once.
 
         It runs for up to `in_flight` successive batches at once; what it returns is published in the order of the
         batches, and a batch is committed after Kafka acknowledged what came of it.
         """
 
         def declare(handler: Handler) -> Handler:
-            self._add_stream(topics, handler, max_records=max_records, in_flight=in_flight)
+            self._add_stream(topics, handler, max_records=max_records, in_flight=in_flight, linger_s=0.0)
             return handler
 
         return declare
 
     def stateful(
-        self, *topics: str, save: Save, release: Release, max_records: int = 500, save_every_s: float = 10.0
+        self,
+        *topics: str,
+        save: Save,
+        release: Release,
+        max_records: int = 500,
+        save_every_s: float = 10.0,
+        linger_s: float = _LINGER_S,
     ) -> Callable[[Handler], Handler]:
         """Declares a handler that keeps state per key of several per-camera topics.
 
         All records of a key meet in one replica (range assignor: same key, same partitions). Positions are committed
         only after `save` has made the state durable, so a crash replays what the saved state lacks: the handler must
         skip what its state includes already. `release` is called when partitions have gone to another replica, after
-        the last save: the state in memory is no longer ours.
+        the last save: the state in memory is no longer ours. `linger_s` as in `subscribe`.
         """
 
         def declare(handler: Handler) -> Handler:
             saving = Saving(save, release, save_every_s)
-            self._add_stream(topics, handler, max_records=max_records, in_flight=1, saving=saving)
+            self._add_stream(topics, handler, max_records=max_records, in_flight=1, linger_s=linger_s, saving=saving)
             return handler
 
         return declare
@@ -141,11 +155,14 @@ class Bus:
         *,
         max_records: int,
         in_flight: int,
+        linger_s: float,
         saving: Saving | None = None,
     ) -> None:
         batches = Batches(handler, self._dead_letters, self.publish_many)
         consumption = Consumption(batches, in_flight=in_flight, gate=self._tables_read, saving=saving)
         options: dict[str, Any] = dict(_CONSUMER)
+        if linger_s:
+            options |= {"fetch_min_bytes": _WORTH_IT_BYTES, "fetch_max_wait_ms": int(linger_s * 1000)}
         if saving is not None:
             options["partition_assignment_strategy"] = [RangePartitionAssignor]
         subscriber = self._broker.subscriber(
