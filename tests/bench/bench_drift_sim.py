@@ -59,7 +59,7 @@ RIGHT = {
     "knocked": {"camera.moved"},
     "scooters": {"class_rate", "count"},
     "defocus": {"camera.defocus"},
-    "dirt": {"camera.defocus", "camera.covered"},
+    "dirt": {"camera.dirt"},
     "rain": {"camera.defocus"},
     "covered": {"camera.covered", "camera.dark"},
     "over-exposed": {"camera.overexposed"},

@@ -19,6 +19,7 @@ FAULTS = (
     "moved",
     "defocus",
     "covered",
+    "dirt",
     "dark",
     "overexposed",
     "frozen",

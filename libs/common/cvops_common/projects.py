@@ -52,6 +52,7 @@ _DEFAULTS = Project(
             "moved",
             "defocus",
             "covered",
+            "dirt",
             "dark",
             "overexposed",
             "frozen",

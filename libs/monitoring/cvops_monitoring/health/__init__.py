@@ -1,4 +1,4 @@
-"""Health of cameras: moved, out of focus, covered, dark, frozen, wrong colours, late, slow; pure statistics."""
+"""Health of cameras: moved, out of focus, dirty, covered, dark, frozen, wrong colours, late, slow; pure statistics."""
 
 from cvops_monitoring.health.camera import CameraHealth
 from cvops_monitoring.health.faults import ChangeState, Fault, FaultChange, FaultKind

@@ -17,6 +17,7 @@ _CHECKS: Final = 3
 _OF_THE_VIEW: Final = (
     FaultKind.MOVED,
     FaultKind.DEFOCUS,
+    FaultKind.DIRT,
     FaultKind.COVERED,
     FaultKind.COLOUR_CAST,
     FaultKind.CHANNELS_SWAPPED,
@@ -150,6 +151,7 @@ def _waits(settings: HealthSettings) -> dict[FaultKind, Wait]:
     """How long faults must be seen; those that are not here are waited for by their detectors, or told at once."""
     seconds = {
         FaultKind.DEFOCUS: settings.defocus_s,
+        FaultKind.DIRT: settings.dirt_s,
         FaultKind.COVERED: settings.covered_s,
         FaultKind.DARK: settings.dark_s,
         FaultKind.OVEREXPOSED: settings.covered_s,

@@ -8,6 +8,7 @@ from cvops_monitoring.health.faults import FaultKind, Verdict, Verdicts
 from cvops_monitoring.health.frame import HealthFrame
 from cvops_monitoring.health.reference import Reference
 from cvops_monitoring.health.settings import HealthSettings
+from cvops_monitoring.health.transmission import is_fog
 from cvops_monitoring.health.view import View
 
 _EDGES, _LEAST_BLOCKS = 0.8, 8
@@ -35,7 +36,7 @@ def check_coverage(reference: Reference, frame: HealthFrame, now: View | None, s
     if share is None:
         return {}
     _, lost = lost_blocks(reference, frame, settings)
-    present = share > settings.covered_share and not _is_blur(reference.view, now, lost)
+    present = share > settings.covered_share and not _is_explained(reference.view, now, lost)
     verdict = Verdict(
         present=present,
         statistic=share,
@@ -48,10 +49,13 @@ def check_coverage(reference: Reference, frame: HealthFrame, now: View | None, s
     return {FaultKind.COVERED: verdict}
 
 
-def _is_blur(reference: View | None, now: View | None, lost: BoolArray) -> bool:
+def _is_explained(reference: View | None, now: View | None, lost: BoolArray) -> bool:
+    """The edges went by fog or out of focus."""
+    return reference is not None and now is not None and (_is_blur(reference, now, lost) or is_fog(reference, now))
+
+
+def _is_blur(reference: View, now: View, lost: BoolArray) -> bool:
     """The lost blocks still show the coarse picture of the reference."""
-    if reference is None or now is None:
-        return False
     where = cv2.resize(lost.astype(np.uint8), (32, 24), interpolation=cv2.INTER_NEAREST) > 0
     was, now_is = reference.layout[where], now.layout[where]
     spread = float(was.std() * now_is.std())

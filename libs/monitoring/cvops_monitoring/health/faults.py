@@ -11,9 +11,10 @@ class FaultKind(StrEnum):
 
     Attributes:
         MOVED: the camera looks elsewhere than its reference view does.
-        DEFOCUS: fine detail is gone: out of focus, dirt, condensation.
-        COVERED: a large part of the view lost its edges.
-        DARK: the picture went black within seconds, or is black.
+        DEFOCUS: fine detail is gone everywhere: out of focus, condensation.
+        DIRT: parts of the view lost their detail, the rest is clear: dirt or drops on the glass.
+        COVERED: a large part of the view lost its edges, or all of it is seen through a veil.
+        DARK: the picture lost its light within seconds, or is black.
         OVEREXPOSED: most of the picture is near white.
         FROZEN: the same pixels come again and again.
         COLOUR_CAST: the mean colour shifted.
@@ -29,6 +30,7 @@ class FaultKind(StrEnum):
 
     MOVED = "moved"
     DEFOCUS = "defocus"
+    DIRT = "dirt"
     COVERED = "covered"
     DARK = "dark"
     OVEREXPOSED = "overexposed"

@@ -13,9 +13,13 @@ from cvops_monitoring.health.registration import (
     similarity_between,
 )
 from cvops_monitoring.health.settings import HealthSettings
+from cvops_monitoring.health.transmission import is_elsewhere
 from cvops_monitoring.health.view import View
 
 _AGREE_PX, _AGREE_DEG, _AGREE_ZOOM = 3.0, 0.8, 0.02
+_LARGE_PX, _LARGE_DEG = 40.0, 10.0
+"""From here on the depth of the scene shows, so that no similarity fits it all: zoom scatters, or nothing is found."""
+_SWAY_PX = 8.0
 _SURE = 2.0
 """A shift without key points to back it needs so many times the usual response."""
 _GAIN = 0.03
@@ -33,10 +37,12 @@ class Movement:
         agreed: moves that agree with each other, as [time, right px, down px, left degrees, zoom], oldest first;
             NaN: nothing of the reference is in the picture.
         features_s: when key points were last matched; None: never.
+        sway: shift at the last check, to the right and down in px, if it was small.
     """
 
     agreed: list[list[float]] = field(default_factory=list)
     features_s: float | None = None
+    sway: tuple[float, float] = (0.0, 0.0)
 
     @property
     def suspected(self) -> bool:
@@ -67,16 +73,21 @@ class Movement:
             self.agreed = []
             return {FaultKind.MOVED: Verdict(present=False, statistic=decided.shift_px, threshold=settings.moved_px)}
         self._agree(decided, now_s)
-        wait_s = settings.lost_s if math.isnan(decided.right_px) else settings.moved_s
+        measured = [each for each in self.agreed if not math.isnan(each[1])]
+        sure = len(measured) >= settings.moved_decisions and measured[-1][0] - measured[0][0] >= settings.moved_s
         first_s = self.agreed[0][0]
-        present = len(self.agreed) >= settings.moved_decisions and now_s - first_s >= wait_s
-        return {FaultKind.MOVED: _verdict(decided, first_s, scale, settings)} if present else {}
+        if not sure and (len(self.agreed) < settings.moved_decisions or now_s - first_s < settings.lost_s):
+            return {}
+        told = Displacement(*measured[-1][1:]) if sure else decided
+        return {FaultKind.MOVED: _verdict(told, first_s, scale, settings)}
 
     def _decide(self, reference: View, now: View, now_s: float, settings: HealthSettings) -> Displacement | None:
         """None: it cannot be told; `_LOST`: nothing of the reference is there."""
         shift = shift_between(reference, now)
         clear = shift.response >= settings.response
         still = clear and shift.displacement.shift_px < settings.moved_px
+        small = clear and shift.displacement.shift_px < _SWAY_PX
+        self.sway = _in_quarters(shift.displacement) if small else (0.0, 0.0)
         due = self.features_s is None or now_s - self.features_s >= settings.features_s
         if still and not due and not self.agreed:
             return shift.displacement
@@ -89,7 +100,7 @@ class Movement:
             return shift.displacement
         if shift.response >= _SURE * settings.response and explains(reference, now, shift.displacement, _GAIN):
             return shift.displacement
-        return _LOST if _is_lost(reference, similarity, clear, settings) else None
+        return _LOST if _is_lost(reference, similarity, clear, settings) or is_elsewhere(reference, now) else None
 
     def _agree(self, decided: Displacement, now_s: float) -> None:
         values = [now_s, decided.right_px, decided.down_px, decided.left_deg, decided.zoom]
@@ -112,6 +123,11 @@ def is_move(displacement: Displacement, settings: HealthSettings) -> bool:
     )
 
 
+def _in_quarters(shift: Displacement) -> tuple[float, float]:
+    """In quarter px: below that it does not matter, and the transform rounds by where its input lies in memory."""
+    return round(4 * shift.right_px) / 4, round(4 * shift.down_px) / 4
+
+
 def _is_lost(reference: View, similarity: Similarity, clear: bool, settings: HealthSettings) -> bool:
     points = len(reference.features[0])
     enough = points >= _FOUND_POINTS * settings.inliers and similarity.points >= points / 2
@@ -120,9 +136,14 @@ def _is_lost(reference: View, similarity: Similarity, clear: bool, settings: Hea
 
 def _alike(a: list[float], b: list[float]) -> bool:
     if math.isnan(a[1]) or math.isnan(b[1]):
-        return math.isnan(a[1]) and math.isnan(b[1])
+        return all(math.isnan(each[1]) or _is_large(each) for each in (a, b))
+    zoom = _AGREE_ZOOM * (3 if _is_large(a) and _is_large(b) else 1)
     near = math.hypot(a[1] - b[1], a[2] - b[2]) < _AGREE_PX + 0.05 * math.hypot(b[1], b[2])
-    return near and abs(a[3] - b[3]) < _AGREE_DEG + 0.05 * abs(b[3]) and abs(a[4] - b[4]) < _AGREE_ZOOM
+    return near and abs(a[3] - b[3]) < _AGREE_DEG + 0.05 * abs(b[3]) and abs(a[4] - b[4]) < zoom
+
+
+def _is_large(move: list[float]) -> bool:
+    return math.hypot(move[1], move[2]) >= _LARGE_PX or abs(move[3]) >= _LARGE_DEG
 
 
 def _verdict(decided: Displacement, since_s: float, scale: float, settings: HealthSettings) -> Verdict:

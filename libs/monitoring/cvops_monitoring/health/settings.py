@@ -30,6 +30,9 @@ class HealthSettings:
         lost_s: a view in which nothing of the reference is found for this time has moved, in s.
         defocus_ratio: fine detail against the reference below which the picture is out of focus, 0..1.
         defocus_s: for this time, in s.
+        dirt_share: share of the detailed cells that lost their detail while the rest is clear, 0..1.
+        dirt_s: for this time, in s.
+        veil_contrast: contrast of all cells alike below which there is a veil, against light, 0..1.
         covered_share: share of the blocks that lost their edges, 0..1.
         covered_loss: a block lost its edges below this share of what the light lets expect, 0..1.
         covered_s: for this time, in s.
@@ -37,6 +40,7 @@ class HealthSettings:
         dark_from_p99: what "bright seconds ago" means.
         dark_from_mean: and the mean luma that it takes: headlights at night raise p99 for seconds, never the mean.
         dark_within_s: how many seconds, in s.
+        dim_light: light of all cells alike, against the last minute, below which the picture is dark; for `covered_s`.
         dark_s: for this time, in s.
         black_p99: p99 below which a picture is black, whatever was before; for `covered_s`.
         bright_mean: mean luma of an over-exposed picture, 0..255; for `covered_s`.
@@ -72,7 +76,7 @@ class HealthSettings:
     moved_s: float = 10.0
     moved_decisions: int = 3
     moved_px: float = 2.4
-    moved_deg: float = 1.2
+    moved_deg: float = 0.8
     moved_zoom: float = 0.015
     response: float = 0.06
     features_s: float = 5.0
@@ -80,6 +84,9 @@ class HealthSettings:
     lost_s: float = 30.0
     defocus_ratio: float = 0.65
     defocus_s: float = 10.0
+    dirt_share: float = 0.05
+    dirt_s: float = 10.0
+    veil_contrast: float = 0.8
     covered_share: float = 0.4
     covered_loss: float = 0.35
     covered_s: float = 10.0
@@ -87,6 +94,7 @@ class HealthSettings:
     dark_from_p99: float = 60.0
     dark_from_mean: float = 60.0
     dark_within_s: float = 10.0
+    dim_light: float = 0.67
     dark_s: float = 2.0
     black_p99: float = 12.0
     bright_mean: float = 215.0

@@ -1,4 +1,4 @@
-"""Out of focus, dirt, condensation: fine detail is gone where the scene is as it was.
+"""Out of focus, condensation: fine detail is gone where the scene is as it was.
 
 Compared is the energy of fine detail (.12-.30 cycles/px at 320x240) with that of coarser detail in the same place, in
 192 blocks, each against the reference; the median block decides. So light changes nothing, and people and cars do

@@ -13,7 +13,7 @@ from cvops_monitoring.health.frame import Grey
 
 WIDTH: Final = 320
 HEIGHT: Final = 240
-_GRID_WH = (16, 12)
+_GRID_WH, _LAYOUT_WH = (16, 12), (32, 24)
 _FEATURES, _FAST_THRESHOLD = 1000, 10
 
 
@@ -53,9 +53,20 @@ class View:
         return _cells(fine * fine), _cells(coarse * coarse)
 
     @cached_property
+    def detail(self) -> F32:
+        """Edges and texture without coarse light, luma, float32 (H, W): difference of Gaussians of .7 and 2 px."""
+        light = self.picture.astype(np.float32)
+        return np.asarray(cv2.GaussianBlur(light, (0, 0), 0.7) - cv2.GaussianBlur(light, (0, 0), 2.0), np.float32)
+
+    @cached_property
+    def detail_energy(self) -> F32:
+        """Mean square of `detail` in 32 columns x 24 rows, luma squared, float32."""
+        return in_layout(self.detail * self.detail)
+
+    @cached_property
     def layout(self) -> F32:
         """Mean luma of 32 columns x 24 rows, float32."""
-        return np.asarray(cv2.resize(self.picture, (32, 24), interpolation=cv2.INTER_AREA), np.float32)
+        return in_layout(self.picture)
 
     def to_png(self) -> bytes:
         """Lossless, for a snapshot."""
@@ -69,6 +80,11 @@ class View:
     def from_bytes(cls, encoded: bytes) -> "View":
         """The view that `to_png` or `to_jpeg` made."""
         return cls(np.asarray(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8))
+
+
+def in_layout(picture: Grey | F32) -> F32:
+    """Mean of a picture (H, W) in 32 columns x 24 rows, float32 (24, 32)."""
+    return np.asarray(cv2.resize(picture, _LAYOUT_WH, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def view_of(thumbnail: Grey) -> View:

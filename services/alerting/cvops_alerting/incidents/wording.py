@@ -12,6 +12,7 @@ _FAULTS = {
     "camera.moved": "moved view",
     "camera.defocus": "blurred picture",
     "camera.covered": "covered view",
+    "camera.dirt": "dirt on the glass",
     "camera.dark": "dark picture",
     "camera.overexposed": "overexposed picture",
     "camera.frozen": "frozen picture",
