@@ -85,13 +85,30 @@ def test_the_estimated_loss_has_the_sign_and_size_of_the_true_one(rng: np.random
     assert estimated_harm(np.array([np.nan]), rng.random(5), trusted=True) is None
 
 
+def test_without_change_the_band_of_the_loss_holds_zero(rng: np.random.Generator):
+    held = 0
+    for _ in range(200):
+        harm = estimated_harm(rng.beta(8, 2, 500), rng.beta(8, 2, 100), trusted=True)
+        assert harm is not None
+        held += harm.low <= 0 <= harm.high
+    assert held >= 184  # 95 % of 200, less two standard errors
+
+
+def test_where_the_estimates_part_the_band_holds_both(rng: np.random.Generator):
+    before, now = rng.uniform(0.5, 1.0, 2000), np.full(500, 0.76)
+    harm = estimated_harm(before, now, trusted=True)
+    assert harm is not None
+    assert abs(harm.loss) < 0.02
+    assert harm.low <= float(before.mean()) - atc_accuracy(now, atc_threshold(before, float(before.mean()))) < -0.2
+
+
 def test_atc_is_exact_without_change_and_finds_a_loss(rng: np.random.Generator):
     def batch(n: int, ease: float) -> tuple[np.ndarray, np.ndarray]:
         chance = rng.beta(4 * ease, 1.5, n)
         return chance, rng.random(n) < chance
 
     confidence, correct = batch(4000, 1.0)
-    threshold = atc_threshold(confidence, correct)
+    threshold = atc_threshold(confidence, float(correct.mean()))
     same, truth = batch(4000, 1.0)
     assert atc_accuracy(same, threshold) == pytest.approx(truth.mean(), abs=0.04)
     harder, truth = batch(4000, 0.5)

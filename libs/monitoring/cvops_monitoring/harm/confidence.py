@@ -1,9 +1,9 @@
-"""Estimated precision of a detector, or accuracy of a classifier, from its own confidence (CBPE).
+"""Estimated precision of a detector, or accuracy of a classifier, from its own confidence (CBPE and ATC).
 
 A calibrated score is the chance to be right, so its mean estimates how many predictions are right. The loss is the
-difference between the reference and now. It believes the model: under strong drift a model is confidently wrong, so
-then the trust is "low" and the band tells only what chance alone can do (NannyML's CBPE; Guillory et al. 2021 for
-differences).
+difference between the reference and now (NannyML's CBPE; Guillory et al. 2021 for differences). The second estimate is
+the share above the confidence that as many exceeded in the reference as were right there (ATC). Where the two part, the
+band holds both. Both believe the model: under strong drift it is confidently wrong, so then the trust is "low".
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from cvops_monitoring.arrays import FloatArray
+from cvops_monitoring.harm.atc import atc_accuracy, atc_threshold
 
 _NORMAL_95 = 1.96
 
@@ -23,8 +24,8 @@ class Harm:
     Attributes:
         before: estimated share of right predictions in the reference, 0..1.
         now: likewise, now.
-        loss: before - now, with its 95 % band `low`..`high`.
-        low: least loss of the band.
+        loss: before - now.
+        low: least loss of its 95 % band, which is as wide as the estimate by a threshold asks for.
         high: greatest loss of the band.
         trust: "low" under strong drift of the data, or when the scores were never calibrated.
     """
@@ -66,5 +67,7 @@ def estimated_harm(
     loss = float(before.mean() - after.mean())
     variance = before.var() * correlation_time / len(before) + after.var() * correlation_time / len(after)
     margin = _NORMAL_95 * float(np.sqrt(variance))
-    trust: Literal["high", "low"] = "high" if trusted else "low"
-    return Harm(float(before.mean()), float(after.mean()), loss, loss - margin, loss + margin, trust)
+    right = float(before.mean())
+    by_threshold = right - atc_accuracy(after, atc_threshold(before, right))
+    low, high = min(loss - margin, by_threshold), max(loss + margin, by_threshold)
+    return Harm(right, float(after.mean()), loss, low, high, "high" if trusted else "low")
