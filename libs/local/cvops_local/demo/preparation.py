@@ -22,12 +22,12 @@ _YAML = """\
 project: default
 task: detect
 classes: [{classes}]
-edge_cases: {{budget_frames: 120, budget_boxes: 3000, random_share: 0.3, duplicate_bits: 1, lease_s: 60}}
+edge_cases: {{budget_frames: 140, budget_boxes: 3000, random_share: 0.25, duplicate_bits: 0, lease_s: 60}}
 drift: {{false_alarm_days: 30}}
 training: {{recipe: detector-tiny}}
 release: {{shadow_frames: 40, canary_share: 0.5, canary_frames: 40, stage_timeout_s: 120}}
 alerts: {{pending_s: 3, group_s: 60}}
-loop: {{enabled: true, settle_s: 32, timeout_s: 600}}
+loop: {{enabled: true, settle_s: 38, timeout_s: 600}}
 """
 
 
