@@ -25,7 +25,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 .PHONY: test
 test: setup  ## all tests, on real engines
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not e2e and not long"
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not e2e and not long"
 	$(BIN)/python -m pytest -m "e2e and not long"
 
 .PHONY: demo

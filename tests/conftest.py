@@ -20,12 +20,16 @@ REPO = Path(__file__).resolve().parent.parent
 _ALONE = ("engines", "s3", "containers")
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2`, one process runs all that needs engines, which are started once, and the other all the rest."""
+    """With `-n 3`, one process runs the trainer's tests on engines, one those of all others, and each starts its own.
+
+    They wait more than they compute: whoever is free does the rest.
+    """
     for item in items:
         if any(item.get_closest_marker(name) for name in _ALONE):
-            item.add_marker(pytest.mark.xdist_group("engines"))
+            group = "trainer" if "tests/trainer" in str(item.path) else "others"
+            item.add_marker(pytest.mark.xdist_group(f"engines of {group}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,15 @@ def objects_url(tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def tiny_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bundle of a small detector that was trained on `tests.small_detectors.draw`, once for the run."""
+    """Bundle of a small detector that was trained on `tests.small_detectors.draw`, once for all processes of a run."""
+    from filelock import FileLock
+
     from tests.small_detectors import train_tiny
 
-    return train_tiny(tmp_path_factory.mktemp("tiny"))
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tiny"
+    with FileLock(f"{folder}.lock"):
+        if not (done := folder / "done").is_file():
+            folder.mkdir(exist_ok=True)
+            done.write_text(train_tiny(folder).name)
+    return folder / done.read_text()

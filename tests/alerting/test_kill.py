@@ -30,6 +30,7 @@ async def process(settings: AlertingSettings, log: Path) -> AsyncIterator[asynci
         "CVOPS_KEYS": str(settings.keys),
         "CVOPS_ALERTING_GRPC_LISTEN": f"127.0.0.1:{grpc_port}",
         "CVOPS_ALERTING_HTTP_LISTEN": f"127.0.0.1:{http_port}",
+        "CVOPS_ALERTING_INSTANCE": "victim",
         "CVOPS_ALERTING_SEND_TIMEOUT_S": "1",
         "CVOPS_ALERTING_FIRST_PAUSE_S": "0.2",
         "CVOPS_TEST_HOOK_KEY": "a-signing-key",

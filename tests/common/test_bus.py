@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from cvops_common.bus import Bus
 from cvops_common.errors import BadRecord, Unavailable
@@ -200,6 +201,39 @@ async def test_what_was_not_committed_comes_again_after_a_restart(kafka_url: str
     async with make(seen.extend):
         await until(lambda: len(seen) >= 3)
     assert seen[:3] == [0, 1, 2]
+
+
+async def members(kafka_url: str, group: str) -> int:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_url)
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([group])
+        (described,) = answer.groups
+        return len(described[5])
+    finally:
+        await admin.close()
+
+
+async def test_partitions_wait_for_a_replica_with_a_name_and_it_goes_on_at_once(kafka_url: str) -> None:
+    camera, service, seen = PrivateCamera(), service_name(), []
+
+    def make() -> Bus:
+        bus = Bus(kafka_url, service=service, instance="one")
+
+        @bus.subscribe(FRAMES)
+        async def on_frames(records: list[Record[Frame]]) -> None:
+            seen.extend(camera.mine(records))
+
+        return bus
+
+    async with make() as bus:
+        await bus.publish_many([camera.frame(0)])
+        await until(lambda: seen == [0])
+    assert await members(kafka_url, service) == 1
+    async with make() as bus:
+        await bus.publish_many([camera.frame(1)])
+        await until(lambda: seen == [0, 1], seconds=8)  # the session of its predecessor ends after 10 s
+        assert await members(kafka_url, service) == 1
 
 
 async def test_a_table_is_read_whole_before_streams_begin_and_tombstones_arrive(kafka_url: str) -> None:

@@ -24,8 +24,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterat
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here starts processes and takes its time: last, so that nothing else runs beside the platform."""
-    items.sort(key=lambda item: "tests/e2e" in str(item.path))
+    """Everything here starts processes and takes its time."""
     for item in items:
         if "tests/e2e" in str(item.path):
             item.add_marker(pytest.mark.e2e)

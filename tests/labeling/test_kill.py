@@ -34,6 +34,7 @@ class Victim:
         own = {f"CVOPS_LABELING_{name.upper()}": str(value) for name, value in values.items()}
         own |= {"CVOPS_LABELING_GRPC_LISTEN": f"127.0.0.1:{grpc_port}"}
         own |= {"CVOPS_LABELING_HTTP_LISTEN": f"127.0.0.1:{http_port}"}
+        own |= {"CVOPS_LABELING_INSTANCE": f"victim-{grpc_port}"}
         self._environment = {**os.environ, **own}
         self._process: asyncio.subprocess.Process | None = None
 

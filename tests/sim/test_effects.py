@@ -5,7 +5,7 @@ import pytest
 
 from cvops_sim.effects.kind import ActsOn
 from cvops_sim.effects.registry import EFFECTS
-from cvops_sim.fleet import Mounted, mount
+from cvops_sim.fleet import mount
 from cvops_sim.objects.kinds import CLASSES
 from cvops_sim.scenario import EPOCH_NS
 from cvops_sim.scene.layout import SiteKind
@@ -18,22 +18,15 @@ FULL = {"yaw": 5.0, "pitch": 4.0, "roll": 5.0, "late": 10.0, "clock-offset": 360
 
 
 @pytest.fixture(scope="module")
-def mounted() -> Mounted:
-    return mount(5, "road", 0, kind=SiteKind.SUBURB, firmware="1.0", size_wh=(640, 360))
+def quiet() -> SimCamera:
+    """A camera to which nothing happens."""
+    mounted = mount(5, "road", 0, kind=SiteKind.SUBURB, firmware="1.0", size_wh=(640, 360))
+    return SimCamera(mounted, [], Clock(FPS, EPOCH_NS, hour=9.0))
 
 
-@pytest.fixture(scope="module")
-def quiet(mounted: Mounted) -> SimCamera:
-    return SimCamera(mounted, [], clock())
-
-
-def clock() -> Clock:
-    return Clock(FPS, EPOCH_NS, hour=9.0)
-
-
-def under(mounted: Mounted, name: str, magnitude: float | None = None) -> SimCamera:
+def under(camera: SimCamera, name: str, magnitude: float | None = None) -> SimCamera:
     magnitude = FULL.get(name, 1.0) if magnitude is None else magnitude
-    return SimCamera(mounted, [Occurrence(EFFECTS[name], magnitude, start_s=START_S)], clock())
+    return camera.under([Occurrence(EFFECTS[name], magnitude, start_s=START_S)])
 
 
 def frame(camera: SimCamera, sequence: int) -> SimFrame:
@@ -43,17 +36,17 @@ def frame(camera: SimCamera, sequence: int) -> SimFrame:
 
 
 @pytest.mark.parametrize("name", EFFECTS)
-def test_before_its_start_pixels_and_truth_are_those_without_it(mounted: Mounted, quiet: SimCamera, name: str) -> None:
-    expected, found = frame(quiet, BEFORE), frame(under(mounted, name), BEFORE)
+def test_before_its_start_pixels_and_truth_are_those_without_it(quiet: SimCamera, name: str) -> None:
+    expected, found = frame(quiet, BEFORE), frame(under(quiet, name), BEFORE)
     assert np.array_equal(expected.picture, found.picture)
     assert (expected.truth, expected.moment) == (found.truth, found.moment)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in EFFECTS.items() if kind.acts_on is not ActsOn.CLOCK])
 def test_from_its_start_on_it_stands_in_the_truth_and_the_rest_of_the_truth_is_as_it_says(
-    mounted: Mounted, quiet: SimCamera, name: str
+    quiet: SimCamera, name: str
 ) -> None:
-    without, found = frame(quiet, AFTER), frame(under(mounted, name), AFTER)
+    without, found = frame(quiet, AFTER), frame(under(quiet, name), AFTER)
     assert [effect.name for effect in found.truth.effects] == [name]
     kind = EFFECTS[name]
     if kind.acts_on is ActsOn.TRUTH:
@@ -82,24 +75,22 @@ def test_from_its_start_on_it_stands_in_the_truth_and_the_rest_of_the_truth_is_a
         ("dirt", lambda p: p.mean(), False),
     ],
 )
-def test_a_larger_magnitude_does_more(mounted: Mounted, quiet: SimCamera, name: str, measure, grows: bool) -> None:  # type: ignore[no-untyped-def]
+def test_a_larger_magnitude_does_more(quiet: SimCamera, name: str, measure, grows: bool) -> None:  # type: ignore[no-untyped-def]
     levels = [measure(frame(quiet, AFTER).picture)]
-    levels += [measure(frame(under(mounted, name, magnitude), AFTER).picture) for magnitude in (0.4, 1.0)]
+    levels += [measure(frame(under(quiet, name, magnitude), AFTER).picture) for magnitude in (0.4, 1.0)]
     assert levels == sorted(levels, reverse=not grows)
     assert len(set(levels)) == 3
 
 
-def test_a_swap_of_channels_is_exact(mounted: Mounted, quiet: SimCamera) -> None:
-    swapped = frame(under(mounted, "channel-swap"), AFTER).picture
+def test_a_swap_of_channels_is_exact(quiet: SimCamera) -> None:
+    swapped = frame(under(quiet, "channel-swap"), AFTER).picture
     assert np.array_equal(frame(quiet, AFTER).picture, swapped[..., ::-1])
 
 
-def test_a_squeeze_and_a_lower_resolution_are_seen_in_the_size_and_boxes_go_along(
-    mounted: Mounted, quiet: SimCamera
-) -> None:
+def test_a_squeeze_and_a_lower_resolution_are_seen_in_the_size_and_boxes_go_along(quiet: SimCamera) -> None:
     wide = frame(quiet, AFTER).truth
     for name, size in (("squeeze", (480, 360)), ("low-resolution", (160, 90))):
-        found = frame(under(mounted, name), AFTER)
+        found = frame(under(quiet, name), AFTER)
         assert (found.picture.shape[1], found.picture.shape[0]) == (found.truth.width, found.truth.height) == size
         scale = np.array([size[0] / 640, size[1] / 360] * 2)
         for before, after in zip(wide.objects, found.truth.objects, strict=True):
@@ -108,20 +99,20 @@ def test_a_squeeze_and_a_lower_resolution_are_seen_in_the_size_and_boxes_go_alon
         assert corner[:2] / corner[2] == pytest.approx(size)
 
 
-def test_a_frozen_stream_repeats_one_picture_while_its_time_stamps_go_on(mounted: Mounted) -> None:
-    camera = under(mounted, "frozen")
+def test_a_frozen_stream_repeats_one_picture_while_its_time_stamps_go_on(quiet: SimCamera) -> None:
+    camera = under(quiet, "frozen")
     first, later = frame(camera, 100), frame(camera, 170)
     assert np.array_equal(first.picture, later.picture)
     assert later.truth.captured_at_ns - first.truth.captured_at_ns == 14 * 10**9
 
 
-def test_a_covered_camera_has_nothing_that_counts(mounted: Mounted, quiet: SimCamera) -> None:
+def test_a_covered_camera_has_nothing_that_counts(quiet: SimCamera) -> None:
     assert any(not thing.ignored for thing in frame(quiet, AFTER).truth.objects)
-    assert all(thing.ignored for thing in frame(under(mounted, "covered"), AFTER).truth.objects)
+    assert all(thing.ignored for thing in frame(under(quiet, "covered"), AFTER).truth.objects)
 
 
-def test_a_new_definition_of_labels_leaves_no_van(mounted: Mounted) -> None:
-    old, new = SimCamera(mounted, [], clock()), under(mounted, "label-definition")
+def test_a_new_definition_of_labels_leaves_no_van(quiet: SimCamera) -> None:
+    old, new = quiet, under(quiet, "label-definition")
     busy = next(
         n for n in range(100, 3000, 25) if any(thing.class_name == "van" for thing in frame(old, n).truth.objects)
     )
@@ -130,9 +121,9 @@ def test_a_new_definition_of_labels_leaves_no_van(mounted: Mounted) -> None:
     assert set(before) <= set(CLASSES)
 
 
-def test_effects_that_act_together_are_all_there(mounted: Mounted) -> None:
+def test_effects_that_act_together_are_all_there(quiet: SimCamera) -> None:
     both = [Occurrence(EFFECTS["fog"], 0.5), Occurrence(EFFECTS["channel-swap"], 1.0), Occurrence(EFFECTS["yaw"], 3.0)]
-    found = frame(SimCamera(mounted, both, clock()), AFTER)
-    fog_and_yaw = frame(SimCamera(mounted, [both[0], both[2]], clock()), AFTER)
+    found = frame(quiet.under(both), AFTER)
+    fog_and_yaw = frame(quiet.under([both[0], both[2]]), AFTER)
     assert np.array_equal(found.picture, fog_and_yaw.picture[..., ::-1])
     assert {effect.name for effect in found.truth.effects} == {"fog", "channel-swap", "yaw"}

@@ -22,6 +22,7 @@ from cvops_common.bus_saving import Release, Save, Saving
 from cvops_common.bus_tables import TableReader
 from cvops_common.errors import Unavailable
 from cvops_common.records import Outgoing, RawRecord
+from cvops_common.settings import ServiceSettings
 from cvops_common.topics import TOPICS, create_topics, dead_letter_declaration, declaration
 
 _MAX_BATCH_BYTES = 256 * 1024
@@ -40,18 +41,29 @@ class Bus:
     """
 
     def __init__(
-        self, bootstrap: str, *, service: str, partitions: int = 8, replicas: int = 1, drain_s: float = 10.0
+        self,
+        bootstrap: str,
+        *,
+        service: str,
+        instance: str = "",
+        partitions: int = 8,
+        replicas: int = 1,
+        drain_s: float = 10.0,
     ) -> None:
         """Nothing is opened yet.
 
         Args:
             bootstrap: host:port[,host:port] of Kafka.
             service: name of the service; also its consumer group.
+            instance: name of this replica, unique among those of the service and the same after a restart: it then
+                gets its partitions back at once (KIP-345). Empty: what a killed replica held stands still until Kafka
+                has missed it for a session, 10 s.
             partitions: of per-camera topics that have to be created.
             replicas: of topics that have to be created.
             drain_s: what batches in flight get to finish when the bus stops, in seconds.
         """
         self.service = service
+        self._instance = instance
         self._bootstrap = bootstrap
         self._partitions = partitions
         self._replicas = replicas
@@ -76,6 +88,18 @@ class Bus:
         self._tables: list[TableReader] = []
         self._tables_read = asyncio.Event()
         self._stack = AsyncExitStack()
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, service: str) -> Self:
+        """The bus of a service, as its settings say."""
+        return cls(
+            settings.kafka,
+            service=service,
+            instance=settings.instance,
+            partitions=settings.topic_partitions,
+            replicas=settings.topic_replicas,
+            drain_s=settings.shutdown_s,
+        )
 
     # -- declaring ---------------------------------------------------------------------------------------------
 
@@ -163,6 +187,8 @@ class Bus:
         options: dict[str, Any] = dict(_CONSUMER)
         if linger_s:
             options |= {"fetch_min_bytes": _WORTH_IT_BYTES, "fetch_max_wait_ms": int(linger_s * 1000)}
+        if self._instance:  # each stream is a member of its own
+            options["group_instance_id"] = f"{self._instance}-{len(self._streams)}"
         if saving is not None:
             options["partition_assignment_strategy"] = [RangePartitionAssignor]
         subscriber = self._broker.subscriber(
@@ -249,11 +275,13 @@ class Bus:
 
     async def _send(self, event: Outgoing) -> Awaitable[Any]:
         kind = events.type_of(event.message)
+        headers = events.headers(kind, self.service, event.traceparent, event.correlation_id)
         return await self._broker.publish(
             event.message,
             topic=kind.topic,
             key=event.key.encode(),
-            headers=events.headers(kind, self.service, event.traceparent, event.correlation_id),
+            headers=headers,
+            correlation_id=event.correlation_id or headers["ce_id"],  # FastStream would draw one more for each event
             no_confirm=True,
         )
 

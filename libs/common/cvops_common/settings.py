@@ -33,6 +33,12 @@ class ServiceSettings(BaseSettings):
     shutdown_s: float = Field(
         10.0, gt=0, description="seconds that calls and batches in flight get to finish at a stop"
     )
+    instance: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="name of this replica, unique among those of its service and the same after a restart: it then goes"
+        " on at once where it was; empty: Kafka waits 10 s for one that was killed",
+    )
     topic_partitions: int = Field(8, ge=1, description="partitions of per-camera topics, used when they are created")
     topic_replicas: int = Field(1, ge=1, description="replicas of topics, used when they are created")
 

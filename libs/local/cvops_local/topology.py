@@ -1,5 +1,6 @@
 """What `cvops up` runs, in one table, and where everything listens."""
 
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -159,6 +160,7 @@ class Topology:
             "CVOPS_MONGO": self._mongo_url,
             "CVOPS_OBJECTS": self._objects_url,
             "CVOPS_KEYS": str(self.data.keys_file),
+            f"{prefix}_INSTANCE": f"{socket.gethostname()}-{self.port_base}",
             f"{prefix}_GRPC_LISTEN": grpc,
             f"{prefix}_HTTP_LISTEN": http,
             "CVOPS_DATA_DIR": str(self.data.path),

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from cvops_sim.arrays import Image, rgb
-from cvops_sim.effects.kind import ActsOn, Kind
+from cvops_sim.effects.kind import ActsOn
 from cvops_sim.effects.registry import EFFECTS
-from cvops_sim.fleet import Mounted, mount
+from cvops_sim.fleet import mount
 from cvops_sim.scenario import EPOCH_NS, Scenario
 from cvops_sim.simcam import Clock, SimCamera, SimFrame
 from cvops_sim.timeline import Occurrence
@@ -18,6 +18,7 @@ COLUMNS = 4
 SHOWN = tuple(kind for kind in EFFECTS.values() if kind.acts_on in (ActsOn.WORLD, ActsOn.LENS, ActsOn.IMAGE))
 """Effects that change the picture."""
 CAPTION_PX = 22
+_SHOWN_FRAME = 300
 _INK, _PAPER, _BOX, _FAINT = rgb(235, 235, 235), rgb(30, 30, 30), rgb(60, 220, 90), rgb(150, 150, 150)
 _MAGNITUDES = {"yaw": 5.0, "pitch": 4.0, "roll": 5.0}
 """Magnitudes for the sheet of effects, where 1 would show little."""
@@ -38,17 +39,14 @@ def sheet_of_scenario(scenario: Scenario, at_s: float, *, boxes: bool, on_tile: 
 def sheet_of_effects(seed: int, *, boxes: bool, on_tile: Callable[[], None]) -> Image:
     """One camera, and it again under each effect that changes the picture, uint8 BGR."""
     mounted = mount(seed, "camera", 0, kind=None, firmware="1.0", size_wh=(640, 360))
-    tiles = [_tile(_frame(mounted, []), "nothing", boxes)]
+    camera = SimCamera(mounted, [], Clock(5.0, EPOCH_NS, hour=9.0))
+    tiles = [_tile(camera.frame(_SHOWN_FRAME), "nothing", boxes)]
     for kind in SHOWN:
         magnitude = _MAGNITUDES.get(kind.name, 1.0)
-        tiles.append(_tile(_frame(mounted, [(kind, magnitude)]), f"{kind.name} {magnitude:g}", boxes))
+        frame = camera.under([Occurrence(kind, magnitude)]).frame(_SHOWN_FRAME)
+        tiles.append(_tile(frame, f"{kind.name} {magnitude:g}", boxes))
         on_tile()
     return _sheet(tiles)
-
-
-def _frame(mounted: Mounted, effects: Sequence[tuple[Kind, float]]) -> SimFrame | None:
-    occurrences = [Occurrence(kind, magnitude) for kind, magnitude in effects]
-    return SimCamera(mounted, occurrences, Clock(5.0, EPOCH_NS, hour=9.0)).frame(300)
 
 
 def _tile(frame: SimFrame | None, caption: str, boxes: bool, width: int = 480, height: int = 270) -> Image:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from cvops_sim.arrays import Image
 from cvops_sim.effects.kind import ActsOn
@@ -69,6 +71,12 @@ class SimCamera:
         self._occurrences = tuple(occurrences)
         self._clock = clock
         self._renderer = Renderer(mounted.scene, mounted.camera)
+
+    def under(self, occurrences: Sequence[Occurrence]) -> Self:
+        """The same camera under other effects; both share what has been painted of its place."""
+        other = copy(self)
+        other._occurrences = tuple(occurrences)
+        return other
 
     def frame(self, sequence: int) -> SimFrame | None:
         """Frame number `sequence`; None when it is lost before the agent."""

@@ -318,7 +318,9 @@ class HarmEstimate(_message.Message):
     """Shares of right predictions, 0..1."""
     now: _builtins.float
     loss: _builtins.float
-    """before - now, with its 95 % band."""
+    """before - now by calibrated confidence (CBPE); its band holds the 95 % band of that and what thresholded confidence
+    (ATC) says of the same frames.
+    """
     low: _builtins.float
     high: _builtins.float
     trust: _builtins.str

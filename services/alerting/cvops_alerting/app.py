@@ -31,13 +31,7 @@ _OPERATE = frozenset({Role.OPERATOR})
 
 def build(settings: AlertingSettings) -> App:
     """Wires alerting."""
-    bus = Bus(
-        settings.kafka,
-        service="alerting",
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-        drain_s=settings.shutdown_s,
-    )
+    bus = Bus.of(settings, "alerting")
     mongo, fleet = connect(settings.mongo, "alerting"), Fleet()
     outbox = Outbox(mongo, bus)
     deliveries = Deliveries(mongo, DeliveryStore(mongo), fleet, settings)

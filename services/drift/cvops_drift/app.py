@@ -26,13 +26,7 @@ _REVIEW = frozenset({Role.OPERATOR, Role.APP, Role.ANNOTATOR})
 
 def build(settings: DriftSettings) -> App:
     """Wires drift."""
-    bus = Bus(
-        settings.kafka,
-        service="drift",
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-        drain_s=settings.shutdown_s,
-    )
+    bus = Bus.of(settings, "drift")
     mongo, objects = connect(settings.mongo, "drift"), Objects(settings.objects)
     store = Store(mongo)
     around = Surroundings(false_discovery_rate=settings.domain_false_discoveries)

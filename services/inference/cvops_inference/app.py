@@ -38,13 +38,7 @@ _CALLS = (
 
 def build(settings: InferenceSettings) -> App:
     """Wires inference."""
-    bus = Bus(
-        settings.kafka,
-        service="inference",
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-        drain_s=settings.shutdown_s,
-    )
+    bus = Bus.of(settings, "inference")
     objects = Objects(settings.objects)
     cache = BundleCache(objects, settings.cache_dir, settings.cache_mb)
     models = Models(cache, workers=settings.workers, max_batch=settings.max_batch)

@@ -32,13 +32,7 @@ _OWN = frozenset({Role.CAMERA, Role.OPERATOR})
 
 def build(settings: IngestSettings) -> App:
     """Wires the service; nothing is opened."""
-    bus = Bus(
-        settings.kafka,
-        service="ingest",
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-        drain_s=settings.shutdown_s,
-    )
+    bus = Bus.of(settings, "ingest")
     store, objects = connect(settings.mongo, "ingest"), Objects(settings.objects)
     outbox, recent = Outbox(store, bus), RecentIds(settings.recent_frames)
     frames = FrameStore(store, dedup=timedelta(hours=settings.dedup_h))

@@ -54,13 +54,7 @@ _ROLES = {
 
 def build(settings: LabelingSettings) -> App:
     """Wires labeling."""
-    bus = Bus(
-        settings.kafka,
-        service="labeling",
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-        drain_s=settings.shutdown_s,
-    )
+    bus = Bus.of(settings, "labeling")
     mongo, objects = connect(settings.mongo, "labeling"), Objects(settings.objects)
     outbox, assets, names = Outbox(mongo, bus), Assets(objects), ClassNames(objects)
     projects, exemplars = ProjectBook(mongo, outbox), Exemplars(mongo)

@@ -35,13 +35,7 @@ _LOOK = frozenset({Role.OPERATOR, Role.APP, Role.ANNOTATOR})
 
 def build(settings: TrainerSettings) -> App:
     """Wires the trainer."""
-    bus = Bus(
-        settings.kafka,
-        service="trainer",
-        partitions=settings.topic_partitions,
-        replicas=settings.topic_replicas,
-        drain_s=settings.shutdown_s,
-    )
+    bus = Bus.of(settings, "trainer")
     mongo = connect(settings.mongo, "trainer")
     outbox = Outbox(mongo, bus)
     registry, fleet = Registry(mongo, Objects(settings.objects), settings), Fleet()

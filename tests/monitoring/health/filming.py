@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ from cvops_vision.statistics import grey_thumbnail, image_stats
 
 T0 = 1_700_000_000.0
 WAY_S = 0.2
+_SLACK_PX = 64
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,18 @@ def view(
 
 def lit(image_rgb: np.ndarray, gain: float, noise: float, rng: np.random.Generator, gamma: float = 1.0) -> np.ndarray:
     """A picture in other light, with sensor noise of `noise` grey levels."""
-    bright = 255 * (image_rgb / 255.0) ** gamma * gain
-    return np.clip(bright + rng.normal(0, noise, image_rgb.shape), 0, 255).astype(np.uint8)
+    bright = np.float32(255 * gain) * (image_rgb.astype(np.float32) / 255) ** np.float32(gamma)
+    height, width = image_rgb.shape[:2]
+    top, left = rng.integers(0, _SLACK_PX, 2)
+    grain = _grain(height, width)[top : top + height, left : left + width]
+    return np.clip(bright + np.float32(noise) * grain, 0, 255).astype(np.uint8)
+
+
+@cache
+def _grain(height: int, width: int) -> np.ndarray:
+    """Noise of deviation 1; each picture takes another part of it."""
+    rng = np.random.default_rng(5)
+    return rng.standard_normal((height + _SLACK_PX, width + _SLACK_PX, 3), np.float32)
 
 
 class Film:

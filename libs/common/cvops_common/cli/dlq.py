@@ -37,7 +37,7 @@ def list_(context: CommandContext, topic: str | None, as_json: bool) -> None:
     async def run() -> list[RawRecord]:
         kafka = context.connection.kafka
         names = [topic] if topic else [name for name in await topics(kafka) if name.endswith(_SUFFIX)]
-        return [raw for name in names for raw in await _read(kafka, name)]
+        return await _read(kafka, *names) if names else []
 
     letters = _finish(run())
     if as_json or context.json:
@@ -86,9 +86,10 @@ def replay(context: CommandContext, topic: str, offset: tuple[int, ...], everyth
     context.console.print(f"{_finish(run())} records replayed")
 
 
-async def _read(kafka: str, topic: str) -> list[RawRecord]:
-    async with consumer(kafka, topic) as reader:
-        return [raw async for raw in records(reader, from_beginning=True, until_end=True)]
+async def _read(kafka: str, *topics: str) -> list[RawRecord]:
+    async with consumer(kafka, *topics) as reader:
+        letters = [raw async for raw in records(reader, from_beginning=True, until_end=True)]
+    return sorted(letters, key=lambda raw: (raw.topic, raw.partition, raw.offset))
 
 
 async def _publish(kafka: str, letters: list[RawRecord]) -> None:

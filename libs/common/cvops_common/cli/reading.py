@@ -14,19 +14,19 @@ _ASSIGN_S = 10.0
 
 
 @asynccontextmanager
-async def consumer(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, assigned to all partitions of a topic.
+async def consumer(bootstrap: str, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group, assigned to all partitions of some topics.
 
     Raises:
         Unavailable: Kafka does not answer.
         NotFound: there is no such topic.
     """
     async with _connected(bootstrap) as reader:
-        if topic not in await reader.topics():
-            raise NotFound(f"there is no topic {topic!r} on {bootstrap}")
-        reader.subscribe([topic])
+        if missing := set(topics) - await reader.topics():
+            raise NotFound(f"there is no topic {min(missing)!r} on {bootstrap}")
+        reader.subscribe(topics)
         async with asyncio.timeout(_ASSIGN_S):
-            while not reader.assignment():
+            while {partition.topic for partition in reader.assignment()} != set(topics):
                 await asyncio.sleep(0.01)
         yield reader
 

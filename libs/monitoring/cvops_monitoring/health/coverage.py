@@ -8,7 +8,7 @@ from cvops_monitoring.health.faults import FaultKind, Verdict, Verdicts
 from cvops_monitoring.health.frame import HealthFrame
 from cvops_monitoring.health.reference import Reference
 from cvops_monitoring.health.settings import HealthSettings
-from cvops_monitoring.health.transmission import is_fog
+from cvops_monitoring.health.transmission import is_fog, likeness
 from cvops_monitoring.health.view import View
 
 _EDGES, _LEAST_BLOCKS = 0.8, 8
@@ -57,6 +57,4 @@ def _is_explained(reference: View | None, now: View | None, lost: BoolArray) -> 
 def _is_blur(reference: View, now: View, lost: BoolArray) -> bool:
     """The lost blocks still show the coarse picture of the reference."""
     where = cv2.resize(lost.astype(np.uint8), (32, 24), interpolation=cv2.INTER_NEAREST) > 0
-    was, now_is = reference.layout[where], now.layout[where]
-    spread = float(was.std() * now_is.std())
-    return spread > 1e-3 and float(np.mean((was - was.mean()) * (now_is - now_is.mean()))) > _BLURRED * spread
+    return likeness(reference, now, where) > _BLURRED

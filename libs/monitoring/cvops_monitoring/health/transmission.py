@@ -105,8 +105,12 @@ def is_fog(reference: View, now: View) -> bool:
     return bool(seen.light > _FOG_LIGHT and thinned > _FOG_CELLS and high - low > _FOG_GRADED)
 
 
-def likeness(reference: View, now: View) -> float:
-    """Correlation of the coarse pictures, -1..1; 0 where one of them shows nothing."""
-    was, now_is = reference.layout - reference.layout.mean(), now.layout - now.layout.mean()
+def likeness(reference: View, now: View, where: BoolArray | None = None) -> float:
+    """Correlation of the coarse pictures, -1..1; 0 where one of them shows nothing.
+
+    `where`: (24, 32), the part that is compared; None: all.
+    """
+    was, now_is = (view.layout if where is None else view.layout[where] for view in (reference, now))
     spread = float(was.std() * now_is.std())
-    return float(np.mean(was * now_is)) / spread if spread > 1e-3 else 0.0
+    together = float(np.mean((was - was.mean()) * (now_is - now_is.mean())))
+    return together / spread if spread > 1e-3 else 0.0
