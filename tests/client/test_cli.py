@@ -15,6 +15,7 @@ import grpc
 import pytest
 from click.testing import CliRunner, Result
 
+from cvops.cli.context import page
 from cvops.cli.main import main
 from tests.client.conftest import KEY, jpeg
 from tests.client.door_servicer import Door
@@ -54,6 +55,11 @@ def pictures(tmp_path: Path) -> Path:
     for number in range(5):
         (folder / f"{number}.jpg").write_bytes(jpeg(number))
     return folder
+
+
+def test_a_name_between_colons_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    page().print("gate class:car: passed")
+    assert capsys.readouterr().out == "gate class:car: passed\n"
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)

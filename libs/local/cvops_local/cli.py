@@ -95,7 +95,7 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:
     if _wants_json(as_json):
         _print_json([finding.as_json() for finding in findings])
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Console(highlight=False, emoji=False, soft_wrap=True)
         for finding in findings:
             console.print(f"[{finding.verdict.colour}]{finding.verdict:7}[/] {finding.name}: ", end="")
             console.print(finding.detail, markup=False)
@@ -152,7 +152,7 @@ def demo(
         raise click.BadParameter(
             f"{name!r} is not known: expected one of {', '.join(STORIES)}", param_hint="--scenario"
         )
-    console = Console(highlight=False, soft_wrap=True, stderr=_wants_json(as_json))
+    console = Console(highlight=False, emoji=False, soft_wrap=True, stderr=_wants_json(as_json))
     if keep and data_dir is None:
         data_dir = Path(f"cvops-demo-{name}")
     with tempfile.TemporaryDirectory(prefix="cvops-champion-") as folder:
@@ -170,7 +170,7 @@ def demo(
 
 
 def _print_status(seen: PlatformStatus, data: DataDir) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     if not seen.processes:
         console.print(f"nothing runs on {data.path}: start it with `cvops up`")
         return

@@ -86,7 +86,7 @@ class LiveTable(Display):
         self._usage = Usage()
         self._processes: dict[str, ProcessRecord] = {}
         self._words = ""
-        self._live = Live(console=Console(), auto_refresh=False, transient=False)
+        self._live = Live(console=Console(emoji=False), auto_refresh=False, transient=False)
         self._live.start()
 
     def changed(self, status: ProcessStatus) -> None:

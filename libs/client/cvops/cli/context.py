@@ -60,7 +60,7 @@ class Context:
         """For people: standard error, so that answers can be piped."""
         from rich.console import Console
 
-        return Console(stderr=True, highlight=False)
+        return Console(stderr=True, highlight=False, emoji=False)
 
     def answer(self, value: Any, show: Callable[[], None]) -> None:
         """Prints an answer: JSON for programs, else by `show` for people."""
@@ -74,7 +74,7 @@ def page() -> "Console":
     """Standard output for people; wide where it is no terminal, so that a pipe gets every column whole."""
     from rich.console import Console
 
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 240)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
 
 
 def _plain(value: Any) -> Any:

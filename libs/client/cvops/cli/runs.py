@@ -227,11 +227,11 @@ def _show(run: TrainingRun) -> None:
             table.add_column(title)
         for name in sorted(run.metrics):
             before = f"{run.base_metrics[name]:.4f}" if name in run.base_metrics else "-"
-            table.add_row(name, before, f"{run.metrics[name]:.4f}")
+            table.add_row(escape(name), before, f"{run.metrics[name]:.4f}")
         out.print(table)
     for gate in run.gates:
         verdict = "[green]passed[/]" if gate.passed else "[red]failed[/]"
-        out.print(f"gate {gate.gate}: {verdict}, {escape(gate.text)}")
+        out.print(f"gate {escape(gate.gate)}: {verdict}, {escape(gate.text)}")
     if run.environment:
         out.print(
             "made with: " + ", ".join(f"{name} {run.environment[name]}" for name in sorted(run.environment)),

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 from aiokafka import AIOKafkaProducer
+from rich.markup import escape
 from rich.table import Table
 
 from cvops_common.cli.context import CommandContext
@@ -49,7 +50,7 @@ def list_(context: CommandContext, topic: str | None, as_json: bool) -> None:
         letter = _as_dict(raw)
         table.add_row(
             f"{raw.topic}@{raw.offset}",
-            *(str(letter[name]) for name in ("key", "origin", "attempts", "reason", "error", "at")),
+            *(escape(str(letter[name])) for name in ("key", "origin", "attempts", "reason", "error", "at")),
         )
     context.console.print(table if letters else "no dead letters")
 
