@@ -165,7 +165,9 @@ def _watch(course: Course, options: DemoOptions, console: Console) -> None:
     if console.is_terminal:
         console.print(final)
     if options.picture is not None:
-        recorder = Console(record=True, width=_PICTURE_WIDTH, file=StringIO(), force_terminal=True, highlight=False, emoji=False)
+        recorder = Console(
+            record=True, width=_PICTURE_WIDTH, file=StringIO(), force_terminal=True, highlight=False, emoji=False
+        )
         recorder.print(final)
         svg = recorder.export_svg(title=f"cvops demo --scenario {options.story.name}")
         options.picture.write_text(_FONT_ADDRESS.sub("", svg), encoding="utf-8")
