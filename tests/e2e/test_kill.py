@@ -39,7 +39,7 @@ def test_nothing_is_lost_whoever_is_killed_and_however_it_ends(own_platform: Pla
     assert second.returncode == 1
     assert "already runs" in second.stderr
     platform.serve_yolox(shared_data)
-    platform.run("camera", "add", "road")
+    platform.run("camera", "add", "road", "--site", "north")
     clip = str(shared_data / "videos" / "traffic_road_a.mp4")
     push = platform.start_command("push", clip, "--camera", "road", "--realtime", "--loop", "0", "--fps", "5", "--json")
 
@@ -91,5 +91,6 @@ def test_nothing_is_lost_whoever_is_killed_and_however_it_ends(own_platform: Pla
     assert platform.stop() == 0
     assert platform.run("status", check=False).returncode == 1
     assert platform.start() < 60
+    assert platform.json("camera", "get", "road")["site"] == "north"
     assert platform.json("camera", "status", "road")["ledger"]["stored"] == count
     assert len(platform.json("frames", "search", "--camera", "road", "--limit", "5000")) == count

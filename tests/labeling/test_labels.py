@@ -85,6 +85,8 @@ async def test_the_same_submission_twice_is_one_label(labeling, seen, project):
 
 
 async def test_an_empty_label_and_a_skipped_one_are_two_things(labeling, seen, project):
+    nothing_at_random = parse(f"project: {project}\nedge_cases: {{keep_share: 0}}", "p")
+    await labeling.call("ApplyProject", pb.ApplyProjectRequest(project=nothing_at_random))
     tasks = await some_tasks(labeling, seen, project)
     empty = await labeling.label(tasks[0])
     skipped = await labeling.label(tasks[1], skip=True)
@@ -93,8 +95,7 @@ async def test_an_empty_label_and_a_skipped_one_are_two_things(labeling, seen, p
     assert (counts["done"], counts["skipped"]) == (1, 1)
     released = await labeling.call("ReleaseDataset", pb.ReleaseDatasetRequest(project=project))
     assert sum(released.images.values()) == 1
-    # A share of all frames is kept without any reason.
-    assert {frame.status for frame in await labeling.frames()} - {"kept"} == {"seen", "picked", "labelled", "skipped"}
+    assert {frame.status for frame in await labeling.frames()} == {"seen", "picked", "labelled", "skipped"}
 
 
 WRONG = (

@@ -87,8 +87,8 @@ def replay(context: CommandContext, topic: str, offset: tuple[int, ...], everyth
     context.console.print(f"{_finish(run())} records replayed")
 
 
-async def _read(kafka: str, *topics: str) -> list[RawRecord]:
-    async with consumer(kafka, *topics) as reader:
+async def _read(kafka: str, *names: str) -> list[RawRecord]:
+    async with consumer(kafka, *names) as reader:
         letters = [raw async for raw in records(reader, from_beginning=True, until_end=True)]
     return sorted(letters, key=lambda raw: (raw.topic, raw.partition, raw.offset))
 

@@ -14,19 +14,19 @@ _ASSIGN_S = 10.0
 
 
 @asynccontextmanager
-async def consumer(bootstrap: str, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, assigned to all partitions of some topics.
+async def consumer(bootstrap: str, *names: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group, assigned to all partitions of the named topics.
 
     Raises:
         Unavailable: Kafka does not answer.
         NotFound: there is no such topic.
     """
     async with _connected(bootstrap) as reader:
-        if missing := set(topics) - await reader.topics():
+        if missing := set(names) - await reader.topics():
             raise NotFound(f"there is no topic {min(missing)!r} on {bootstrap}")
-        reader.subscribe(topics)
+        reader.subscribe(names)
         async with asyncio.timeout(_ASSIGN_S):
-            while {partition.topic for partition in reader.assignment()} != set(topics):
+            while {partition.topic for partition in reader.assignment()} != set(names):
                 await asyncio.sleep(0.01)
         yield reader
 
