@@ -19,14 +19,15 @@ import numpy as np
 from cvops_bundles.bundle import open_bundle
 from cvops_bundles.detections import detections_of
 from cvops_bundles.session import open_session, run_of
+from cvops_drift.model_watch import ModelWatch
 from cvops_local.demo.champion import shipped
 from cvops_monitoring.health.camera import CameraHealth
 from cvops_monitoring.health.frame import HealthFrame
 from cvops_monitoring.health.settings import HealthSettings
 from cvops_monitoring.plain import to_plain
 from cvops_monitoring.stream.frames import Frames
-from cvops_monitoring.stream.regimes import CameraModelMonitor, Stage
 from cvops_monitoring.stream.settings import MonitorSettings
+from cvops_protos.v1.prediction_pb2 import ModelRef
 from cvops_sim.effects.kind import ActsOn, Kind
 from cvops_sim.effects.registry import EFFECTS
 from cvops_sim.fleet import mount
@@ -148,28 +149,28 @@ class Watched:
     def __init__(self, kind: SiteKind) -> None:
         self.kind = kind
         self._model = Model()
-        health, monitor = CameraHealth(HealthSettings()), CameraModelMonitor(SETTINGS, 1)
+        health, watch = CameraHealth(HealthSettings()), ModelWatch(ModelRef(), SETTINGS, 1)
         early = 0
         for _, seen, row in _observed(_camera(kind, []), self._model, 0, BEFORE):
-            early += len(health.push(seen)) + len(monitor.push(row))
+            early += len(health.push(seen)) + len(watch.push(row, blind=health.blind))
         self.early = early
-        self._health, self._state = health.to_state(), monitor.to_state()
-        self._parts = {name: to_plain(part) for name, part in monitor.parts().items()}
+        self._health, self._state = health.to_state(), watch.to_state()
+        self._parts = {name: to_plain(part) for name, part in watch.monitor.parts().items()}
 
     def run(self, kind: Kind | None, magnitude: float) -> Outcome:
         """The frames after the onset."""
         onset = [Occurrence(kind, magnitude, BEFORE / FPS)] if kind else []
         health = CameraHealth.from_state(HealthSettings(), dict(self._health))
-        monitor = CameraModelMonitor.from_state(SETTINGS, 1, self._state, self._parts)
+        watch = ModelWatch.from_state(SETTINGS, 1, self._state, self._parts)
         told: dict[str, int] = {}
         for sequence, seen, row in _observed(_camera(self.kind, onset), self._model, BEFORE, BEFORE + AFTER):
             delay = sequence - BEFORE + 1
             for fault in health.push(seen):
                 told.setdefault(f"camera.{fault.fault.kind.value}", delay)
-            for change in monitor.push(row):
+            for change in watch.push(row, blind=health.blind):
                 told.setdefault(change.signal, delay)
-            if monitor.watch is not None and monitor.watch.stage is Stage.LEARNING:
-                told.setdefault(f"regime:{monitor.regime}", delay)
+            if light := watch.light(blind=health.blind):
+                told.setdefault(f"regime:{light[1].regime}", delay)
         return Outcome(told, self.early)
 
 

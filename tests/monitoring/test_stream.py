@@ -126,6 +126,18 @@ def test_night_is_another_regime_and_learns_by_itself(rng: np.random.Generator):
     assert camera.watches["day"].stage is Stage.SETTLED
 
 
+def test_what_a_blind_camera_shows_is_no_reference(rng: np.random.Generator):
+    camera = CameraModelMonitor(SETTINGS, seed=1)
+    camera.push(quiet_frames(rng, 600, BEGIN_S))
+    camera.push(quiet_frames(rng, 2000, BEGIN_S + 600, brighter=-90), blind=True)
+    assert camera.watch is not None
+    assert (camera.regime, camera.watch.stage) == ("night", Stage.LEARNING)
+    camera.push(quiet_frames(rng, 600, BEGIN_S + 2600, brighter=-90))
+    assert camera.watch.stage is Stage.SETTLED
+    assert camera.watch.monitor is not None
+    assert camera.watch.monitor.reference.begin_s >= BEGIN_S + 2600
+
+
 def test_a_first_reference_is_provisional_until_the_span_is_covered(rng: np.random.Generator):
     settings = MonitorSettings(reference_frames=512, reference_span_s=1000, hold_s=30)
     camera = CameraModelMonitor(settings, seed=1)

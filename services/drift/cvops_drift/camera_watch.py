@@ -90,7 +90,7 @@ class CameraWatch:
             if frames is None:
                 continue
             self.project = mine[0].project or self.project
-            changes = watch.push(frames)
+            changes = watch.push(frames, blind=self.health.blind)
             self.last_s = max(self.last_s, watch.last_s)
             events += self._signal_events(watch, changes, around)
             events += self._light_events(watch, around)
@@ -252,7 +252,7 @@ class CameraWatch:
         return [signal_event(place, watch, change, around, days) for change in changes if place is not None]
 
     def _light_events(self, watch: ModelWatch, around: Surroundings) -> list[DriftEvent]:
-        told = watch.light()
+        told = watch.light(blind=self.health.blind)
         if told is None:
             return []
         state, light = told

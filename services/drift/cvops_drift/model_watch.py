@@ -42,16 +42,19 @@ class ModelWatch:
         self._settings = settings
         self._seed = seed
 
-    def push(self, frames: Frames) -> list[SignalChange]:
-        """Takes frames in order."""
+    def push(self, frames: Frames, *, blind: bool) -> list[SignalChange]:
+        """Takes frames in order; `blind`: the camera shows nothing."""
         self.dims = frames.embedding.shape[1]
         self.last_s = max(self.last_s, float(frames.time_s[-1]))
-        changes = self.monitor.push(frames)
+        changes = self.monitor.push(frames, blind=blind)
         self._remember(float(frames.time_s[-1]))
         return changes
 
-    def light(self) -> tuple[str, NewLight] | None:
-        """("opened" | "closed", which) when the camera entered a light it has no reference for, or has learned it."""
+    def light(self, *, blind: bool) -> tuple[str, NewLight] | None:
+        """("opened" | "closed", which) when the camera entered a light it has no reference for, or has learned it.
+
+        A camera that is `blind` has entered no light: a cap on its lens is no night.
+        """
         watch, settings, now_s = self.monitor.watch, self._settings, self.last_s
         known = any(other.stage is not Stage.LEARNING for other in self.monitor.watches.values())
         strange = watch is not None and watch.stage is Stage.LEARNING and known
@@ -59,7 +62,7 @@ class ModelWatch:
             closed, self.new_light = self.new_light, None
             return "closed", closed
         since_s = self.monitor.regime_since_s
-        if self.new_light is None and strange and now_s - since_s >= settings.regime_s:
+        if self.new_light is None and strange and not blind and now_s - since_s >= settings.regime_s:
             self.new_light = NewLight(str(self.monitor.regime), since_s, now_s)
             return "opened", self.new_light
         return None

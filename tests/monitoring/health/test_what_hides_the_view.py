@@ -102,6 +102,18 @@ def test_light_that_went_everywhere_is_darkness_and_light_that_went_somewhere_is
     assert FaultKind.DARK not in cloudy.opened
 
 
+def test_a_camera_is_blind_as_long_as_it_shows_nothing(
+    scenes: list[np.ndarray], noisy: Callable[[np.ndarray], Picture]
+):
+    film = Film().show(LEARNING_S, noisy(scenes[ROAD]))
+    assert not film.camera.blind
+    film.show(2, noisy(0 * scenes[ROAD]))
+    assert film.camera.blind
+    assert film.open == set()
+    film.show(2, noisy(scenes[ROAD]))
+    assert not film.camera.blind
+
+
 def test_a_slow_dusk_is_no_fault(scenes: list[np.ndarray], rng: np.random.Generator):
     film = Film().show(LEARNING_S, lambda: lit(scenes[ROAD], 1.0, 3.0, rng))
     for gain in np.geomspace(1, 0.4, 40):

@@ -89,6 +89,11 @@ class CameraHealth:
         return self._picture.regime.name
 
     @property
+    def blind(self) -> bool:
+        """The last picture that was checked was black, white or covered."""
+        return self._picture.blind
+
+    @property
     def regimes(self) -> tuple[str, ...]:
         """Brightness regimes that have a reference."""
         return tuple(sorted(self._picture.references))

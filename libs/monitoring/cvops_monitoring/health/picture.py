@@ -43,6 +43,7 @@ class Picture:
         dimming: light that went everywhere alike.
         glass: in front of the lens.
         sudden: colour went away while it was bright.
+        blind: the last check saw nothing: it was black, white or covered.
         checked_s: last check; None: never.
         thumbnail_s: last check with a thumbnail; None: never.
         present: the last thumbnail; None: none came.
@@ -57,6 +58,7 @@ class Picture:
     dimming: Dimming = field(default_factory=Dimming)
     glass: Glass = field(default_factory=Glass)
     sudden: bool = False
+    blind: bool = False
     checked_s: float | None = None
     thumbnail_s: float | None = None
     present: View | None = None
@@ -98,7 +100,8 @@ class Picture:
         if before and comparable and not dim:
             verdicts |= self._coverage(before, frame, view, settings)
         covered = FaultKind.COVERED in verdicts and verdicts[FaultKind.COVERED].present
-        hidden = dim or covered or self._shows_nothing(frame, settings)
+        self.blind = dim or covered
+        hidden = self.blind or self._shows_nothing(frame, settings)
         if self.regime.push(frame, now_s, elapsed_s, hidden, settings):
             self._begin_regime()
         if hidden or not self.regime.settled:
@@ -217,8 +220,8 @@ class Picture:
     def to_state(self) -> dict[str, Any]:
         """As plain values; pictures are compressed without loss."""
         names = (
-            "regime", "references", "colours", "movement", "exposure", "dimming", "glass", "sudden", "checked_s",
-            "thumbnail_s",
+            "regime", "references", "colours", "movement", "exposure", "dimming", "glass", "sudden", "blind",
+            "checked_s", "thumbnail_s",
         )  # fmt: skip
         learner = to_plain(Learner(self.learner.n, self.learner.first_s, self.learner.edges, self.learner.sums, None))
         return {

@@ -72,14 +72,15 @@ class CameraModelMonitor:
         self.watches: dict[Regime, RegimeWatch] = {}
         self.out_of_order = 0
 
-    def push(self, frames: Frames) -> list[SignalChange]:
+    def push(self, frames: Frames, *, blind: bool = False) -> list[SignalChange]:
         """Takes frames as they come; what changed by them.
 
         Frames that are older than the last one, or closer to it than the spacing, are left out; the former are counted.
+        `blind`: the camera shows nothing, as with a cap on its lens; such frames are no reference.
         """
         changes: list[SignalChange] = []
         for run in self._runs(self._in_order(frames)):
-            changes += self._push_run(run)
+            changes += self._push_run(run, blind)
         return changes
 
     @property
@@ -178,7 +179,7 @@ class CameraModelMonitor:
                 begin = i
         return runs
 
-    def _push_run(self, run: tuple[Regime, Frames]) -> list[SignalChange]:
+    def _push_run(self, run: tuple[Regime, Frames], blind: bool) -> list[SignalChange]:
         regime, frames = run
         if regime != self.regime:
             self.regime, self.regime_since_s = regime, float(frames.time_s[0])
@@ -189,7 +190,7 @@ class CameraModelMonitor:
             end = len(frames) if watch.warm_up is None else GRID - watch.seen % GRID
             piece, frames = frames[:end], frames[end:]
             watch.seen += len(piece)
-            quiet = watch.monitor is None or not watch.monitor.alarms
+            quiet = not blind and (watch.monitor is None or not watch.monitor.alarms)
             changes += watch.monitor.push(piece) if watch.monitor is not None else []
             # What is seen during an alarm is no reference.
             if watch.warm_up is not None and quiet:

@@ -117,8 +117,7 @@ class DetectorTiny:
         gain = torch.from_numpy(random.uniform(*_GAIN, shape).astype(np.float32))
         offset = torch.from_numpy(random.uniform(-_OFFSET, _OFFSET, shape).astype(np.float32))
         grid = (self._input.height // STRIDE, self._input.width // STRIDE)
-        augmented = (pictures * gain + offset).contiguous(memory_format=torch.channels_last)
-        return Batch(augmented, targets_of(examples, classes, grid))
+        return Batch(pictures.mul_(gain).add_(offset), targets_of(examples, classes, grid))
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         """Focal loss of the heat map, per object, and a Huber loss of the boxes."""
@@ -144,7 +143,7 @@ def _mirrored(example: Example) -> Example:
     width = example.picture.shape[1]
     boxes = example.boxes.copy()
     boxes[:, [0, 2]] = width - example.boxes[:, [2, 0]]
-    return dataclasses.replace(example, picture=np.ascontiguousarray(example.picture[:, ::-1]), boxes=boxes)
+    return dataclasses.replace(example, picture=example.picture[:, ::-1], boxes=boxes)
 
 
 def _load(network: Network, weights: Mapping[str, torch.Tensor]) -> None:
