@@ -22,7 +22,6 @@ from obstore.exceptions import NotFoundError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from cvops_common.errors import BadArgument, NotFound, Unavailable
-from cvops_common.s3 import ensure_bucket
 
 _COALESCE_BYTES = 256 * 1024
 _WRITING = ".writing"
@@ -56,6 +55,8 @@ class Objects:
         if parsed.scheme not in ("file", "s3", "gs", "az"):
             raise BadArgument(f"object store {url!r} is not understood: expected file://, s3://, gs:// or az://")
         if parsed.scheme == "s3":
+            from cvops_common.s3 import ensure_bucket  # a client that takes a fifth of a second to load
+
             ensure_bucket(parsed.netloc)
         if self._root is not None:
             _make_folder(self._root / _WRITING)

@@ -96,11 +96,14 @@ def evaluate(
     """
     precision = _precision(examples, found, len(classes))
     known = {name: precision[:, number] for number, name in enumerate(classes) if (precision[:, number] > -1).any()}
-    per_image = np.array(
-        [[f1_of(example, one, at) for at in _THRESHOLDS] for example, one in zip(examples, found, strict=True)]
-    )
-    per_image = per_image.reshape(-1, len(_THRESHOLDS))
-    mean = per_image.mean(axis=0) if len(per_image) else np.zeros(len(_THRESHOLDS))
+    hits = [correct(example, one) for example, one in zip(examples, found, strict=True)]
+    f1 = np.array(
+        [
+            matching.f1_from(hit, one.scores, int((~example.ignore).sum()), np.append(_THRESHOLDS, threshold))
+            for hit, example, one in zip(hits, examples, found, strict=True)
+        ]
+    ).reshape(-1, len(_THRESHOLDS) + 1)
+    mean = f1[:, :-1].mean(axis=0) if len(f1) else np.zeros(len(_THRESHOLDS))
     best = int(mean.argmax())
     return Evaluation(
         images=len(examples),
@@ -109,29 +112,25 @@ def evaluate(
         map=float(np.mean([values.mean() for values in known.values()])) if known else float("nan"),
         ap50={name: float(values[0]) for name, values in known.items()},
         class_objects={name: _objects(examples, number) for number, name in enumerate(classes) if name in known},
-        f1=np.array([f1_of(example, one, threshold) for example, one in zip(examples, found, strict=True)]),
+        f1=f1[:, -1],
         best_threshold=float(_THRESHOLDS[best]),
         best_f1=float(mean[best]),
         boxes=float(np.mean([(one.scores >= threshold).sum() for one in found])) if found else 0.0,
         keys=tuple(example.key for example in examples),
-        rankings={name: _ranking(examples, found, number) for number, name in enumerate(classes) if name in known},
+        rankings={name: _ranking(examples, found, hits, classes.index(name)) for name in known},
     )
 
 
-def f1_of(example: Example, found: Found, threshold: float) -> float:
-    """F1 of one image at IoU .50; 1 where nothing is there and nothing is found."""
-    return matching.f1(found.boxes, found.scores, found.class_ids, _truth(example), threshold)
-
-
-def correct(example: Example, found: Found) -> NDArray[np.int64]:
+def correct(example: Example, found: Found) -> Ints:
     """Of each detection 1: right; 0: wrong; -1: on something to be ignored."""
-    return matching.correct(found.boxes, found.scores, found.class_ids, _truth(example))
+    counts = ~example.ignore
+    truth = matching.Truth(example.boxes[counts], example.class_ids[counts], example.boxes[example.ignore])
+    return matching.correct(found.boxes, found.scores, found.class_ids, truth)
 
 
-def _ranking(examples: Sequence[Example], found: Sequence[Found], class_id: int) -> Ranking:
+def _ranking(examples: Sequence[Example], found: Sequence[Found], hits: Sequence[Ints], class_id: int) -> Ranking:
     images, rights, scores = [], [], []
-    for number, (example, one) in enumerate(zip(examples, found, strict=True)):
-        right = correct(example, one)
+    for number, (right, one) in enumerate(zip(hits, found, strict=True)):
         mine = (one.class_ids == class_id) & (right >= 0)
         images.append(np.full(int(mine.sum()), number, np.int64))
         rights.append(right[mine])
@@ -139,11 +138,6 @@ def _ranking(examples: Sequence[Example], found: Sequence[Found], class_id: int)
     order = np.argsort(-np.concatenate(scores), kind="stable")
     objects = np.array([_objects([example], class_id) for example in examples], np.int64)
     return Ranking(np.concatenate(images)[order], np.concatenate(rights)[order], objects)
-
-
-def _truth(example: Example) -> matching.Truth:
-    counts = ~example.ignore
-    return matching.Truth(example.boxes[counts], example.class_ids[counts], example.boxes[example.ignore])
 
 
 def _objects(examples: Sequence[Example], class_id: int) -> int:

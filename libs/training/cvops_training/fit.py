@@ -233,18 +233,21 @@ def _judged(bundle: Bundle, held_out: HeldOut, classes: Sequence[str], latency_m
     # Average precision looks at weak detections too, also of a model that is served without them.
     detection = replace(own, score_threshold=min(own.score_threshold, _WEAK))
 
-    def on(examples: Sequence[Example]) -> Evaluation | None:
-        if not examples:
-            return None
-        found = predict(forward, examples, detection)[0]
-        return evaluate(examples, [_renamed(one, bundle.spec.classes, classes) for one in found], classes)
+    examples = [*held_out.new, *held_out.clean]
+    found = [_renamed(one, bundle.spec.classes, classes) for one in predict(forward, examples, detection)[0]]
 
-    examples = [*held_out.clean, *held_out.new]
-    names = sorted({name for example in examples for name in example.slices})
-    slices = {name: on([example for example in examples if name in example.slices]) for name in names}
-    return Judged(
-        on(held_out.new), on(held_out.clean), {name: each for name, each in slices.items() if each}, latency_ms
-    )
+    def on(chosen: Sequence[int]) -> Evaluation | None:
+        if not chosen:
+            return None
+        return evaluate([examples[at] for at in chosen], [found[at] for at in chosen], classes)
+
+    slices: dict[str, list[int]] = {}
+    for at, example in enumerate(examples):
+        for name in example.slices:
+            slices.setdefault(name, []).append(at)
+    in_slices = {name: each for name, chosen in sorted(slices.items()) if (each := on(chosen)) is not None}
+    everything, new = range(len(examples)), len(held_out.new)
+    return Judged(on(everything[:new]), on(everything[new:]), in_slices, latency_ms)
 
 
 def _renamed(found: Found, known: Sequence[str], classes: Sequence[str]) -> Found:

@@ -65,8 +65,18 @@ def f1(
     threshold: float,
 ) -> float:
     """F1 of one image for detections from a score on; 1 where nothing is there and nothing is found."""
-    strong = scores >= threshold
-    hit = correct(boxes[strong], scores[strong], class_ids[strong], truth)
-    right, wrong = int((hit == 1).sum()), int((hit == 0).sum())
-    total = right + wrong + len(truth.boxes)
-    return 2 * right / total if total else 1.0
+    hit = correct(boxes, scores, class_ids, truth)
+    return float(f1_from(hit, scores, len(truth.boxes), np.array([threshold]))[0])
+
+
+def f1_from(
+    hit: NDArray[np.int64], scores: NDArray[np.float32], objects: int, thresholds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """F1 of one image at each threshold, float64 (T,), from what `correct` says of all its detections.
+
+    The strongest is matched first, so what a weaker one takes changes nothing above it.
+    """
+    counted = scores >= thresholds[:, None]
+    right, wrong = (counted & (hit == 1)).sum(1), (counted & (hit == 0)).sum(1)
+    total = right + wrong + objects
+    return np.where(total > 0, 2 * right / np.maximum(total, 1), 1.0)
