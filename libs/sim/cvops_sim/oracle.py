@@ -4,6 +4,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
@@ -17,6 +18,8 @@ NAME = "oracle"
 _MOST_TRUTHS = 200_000
 _TASKS = 20
 _TRUTH_S = 10.0
+_HANDS = 4
+"""Labels on their way at once: each waits for the journal of the platform, which takes several together."""
 
 
 class TruthFollower:
@@ -88,42 +91,40 @@ def label_tasks(
         on_progress: called after each label.
     """
     done = Labelled()
-    while not stop():
-        try:
-            tasks = client.labeling.lease(project, _TASKS, NAME)
-            for task in tasks:
-                if stop():
-                    break
-                _label(client, truths, task, classes, renamed, done)
-                on_progress(done)
-        except ConnectionFailed:
-            tasks = []
-        if not tasks:
-            time.sleep(pause_s)
+    with ThreadPoolExecutor(_HANDS, "label") as hands:
+        while not stop():
+            try:
+                tasks = client.labeling.lease(project, _TASKS, NAME)
+                answers = []
+                for task in tasks:
+                    if stop():
+                        break
+                    truth = _await_truth(truths, task)
+                    labels = None if truth is None else annotations_of(truth, classes, renamed)
+                    answers.append(hands.submit(_label, client, task, labels))
+                for answer in answers:
+                    labelled, skipped = answer.result()
+                    done.labelled += labelled
+                    done.skipped += skipped
+                    on_progress(done)
+            except ConnectionFailed:
+                tasks = []
+            if not tasks:
+                time.sleep(pause_s)
     return done
 
 
-def _label(
-    client: Client,
-    truths: TruthFollower,
-    task: Task,
-    classes: Sequence[str],
-    renamed: Mapping[str, str],
-    done: Labelled,
-) -> None:
-    truth = _await_truth(truths, task)
-    author = Author(kind=NAME, name=NAME)
-    annotations = [] if truth is None else annotations_of(truth, classes, renamed)
+def _label(client: Client, task: Task, labels: Sequence[Annotation] | None) -> tuple[bool, bool]:
+    """Whether a task was labelled, and whether it was skipped, as one without a known truth is."""
     try:
-        client.labeling.submit(task, annotations, author, task.revision, 0.0, skip=truth is None)
+        client.labeling.submit(
+            task, labels or [], Author(kind=NAME, name=NAME), task.revision, 0.0, skip=labels is None
+        )
     except ConnectionFailed:
         raise
     except CvopsError:
-        return  # somebody was faster, or the lease is over
-    if truth is None:
-        done.skipped += 1
-    else:
-        done.labelled += 1
+        return False, False  # somebody was faster, or the lease is over
+    return labels is not None, labels is None
 
 
 def _await_truth(truths: TruthFollower, task: Task) -> FrameTruth | None:
