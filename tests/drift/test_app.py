@@ -6,12 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import cv2
 import grpc
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from cvops.drift_report import page_of
+from cvops.drift_report import exemplars_of, page_of
 from cvops_common.access import KeyFile, Role
 from cvops_common.bus import Bus
 from cvops_common.records import Outgoing
@@ -113,7 +114,12 @@ async def test_a_change_reaches_the_bus_once_over_a_restart_and_can_be_reported(
     assert {"embedding", "brightness"} <= report.histograms.keys()
     assert relearned is not None
     assert relearned.models[0].stage == "learning"
-    page = page_of(report, datetime.now(UTC))
+    exemplars = exemplars_of(report)
+    assert exemplars
+    assert {each.frame_id for event in report.events for each in event.exemplars} >= set(exemplars)
+    _, image = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))
+    page = page_of(report, datetime.now(UTC), {exemplars[0]: image.tobytes()})
+    assert page.count("data:image/jpeg") >= 1
     assert "<svg" in page
     assert "http" not in page.replace("http://www.w3.org", "")
 

@@ -1,22 +1,30 @@
 """A drift report as one self-contained HTML page: pictures where one would rather look than read."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 
 from cvops.domain_lines import domain_lines
+from cvops.frame_pictures import figure
 from cvops.report_style import STYLE
-from cvops_protos.v1.drift_pb2 import DriftEvent, DriftReport, EvidencePoint, Histogram
+from cvops_protos.v1.drift_pb2 import DriftEvent, DriftReport, EvidencePoint, Exemplar, Histogram
 
 _NOW, _BEFORE, _LIMIT = "#0b6bcb", "#9aa7b4", "#b3261e"
 _WIDTH, _HEIGHT = 1040, 260
 _LINES = 6
+_MOST_EXEMPLARS = 40
 _COLOURS = ("#0b6bcb", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#0e7490")
 
 
-def page_of(report: DriftReport, now: datetime) -> str:
-    """The page; `now` is when it was made, aware."""
+def exemplars_of(report: DriftReport) -> list[str]:
+    """Frames that show what the newest events mean, by id; at most 40."""
+    found = dict.fromkeys(each.frame_id for event in reversed(report.events) for each in event.exemplars)
+    return list(found)[:_MOST_EXEMPLARS]
+
+
+def page_of(report: DriftReport, now: datetime, images: Mapping[str, bytes] | None = None) -> str:
+    """The page; `now` is when it was made, aware; `images`: of exemplars, by the id of their frame."""
     status = report.status
     alarms = [signal for model in status.models for signal in model.alarms]
     verdict = f"{len(alarms) + len(status.faults)} open" if alarms or status.faults else "quiet"
@@ -24,7 +32,7 @@ def page_of(report: DriftReport, now: datetime) -> str:
         f"<h1>{escape(status.camera_id)}: {verdict}</h1>",
         f"<p>Made {now:%Y-%m-%d %H:%M} UTC. {_promise(report)}</p>",
         _models(report),
-        _events(report.events),
+        _events(report.events, images or {}),
         _evidence(report.evidence),
         _histograms(report),
         _views(report),
@@ -59,7 +67,7 @@ def _models(report: DriftReport) -> str:
     )
 
 
-def _events(events: Sequence[DriftEvent]) -> str:
+def _events(events: Sequence[DriftEvent], images: Mapping[str, bytes]) -> str:
     if not events:
         return "<h2>Events</h2><p>None.</p>"
     rows = []
@@ -68,15 +76,20 @@ def _events(events: Sequence[DriftEvent]) -> str:
         kind = DriftEvent.Kind.Name(event.kind).removeprefix("KIND_").lower()
         state = DriftEvent.State.Name(event.state).removeprefix("STATE_").lower()
         why = "".join(f"<li>{escape(line)}" for line in [*event.why, *event.coincides, *_numbers(event)])
-        frames = ", ".join(f"{each.frame_id} ({each.role})" for each in event.exemplars)
+        frames = "".join(_exemplar(each, images.get(each.frame_id)) for each in event.exemplars)
         rows.append(
             f"<tr><td>{event.at.ToDatetime():%m-%d %H:%M:%S}<td>{kind}<td class={severity}>{severity}<td>{state}"
             f"<td><details><summary>{escape(event.text)}</summary><ul>{why}</ul>"
-            + (f"<small>frames: {escape(frames)}</small>" if frames else "")
+            + (f"<div class=grid>{frames}</div>" if frames else "")
             + "</details>"
         )
     head = "<tr><th>at (UTC)<th>kind<th>severity<th>state<th>what"
     return f"<h2>Events</h2><table>{head}{''.join(rows)}</table>"
+
+
+def _exemplar(exemplar: Exemplar, image: bytes | None) -> str:
+    caption = f"{exemplar.role}: {exemplar.frame_id}"
+    return (image and figure(image, caption)) or f"<small>{escape(caption)}</small>"
 
 
 def _numbers(event: DriftEvent) -> list[str]:

@@ -43,10 +43,13 @@ def report(context: Context, camera: str, since: str, html: Path | None) -> None
     begin = datetime.now(UTC) - _duration(since)
     with context.client() as client:
         found = client.drift.report(camera, begin)
-    if html is not None:
-        from cvops.drift_report import page_of
+        if html is not None:
+            from cvops.drift_report import exemplars_of, page_of
+            from cvops.frame_pictures import images_of
 
-        html.write_text(page_of(found, datetime.now(UTC)), encoding="utf-8")
+            images = images_of(client, exemplars_of(found))
+            html.write_text(page_of(found, datetime.now(UTC), images), encoding="utf-8")
+    if html is not None:
         context.console.print(f"written: {html}")
     context.answer(_plain(found), lambda: _show_report(found))
 

@@ -77,8 +77,12 @@ def show(context: Context, episode_id: str, html: Path | None) -> None:
     """Show the time line of an episode; ID may be cut short."""
     with context.client() as client:
         found = client.loop.episode(episode_id)
+        if html is not None:
+            from cvops.episode_pictures import chosen_frames
+
+            page_text = page_of(found, datetime.now(UTC), [chosen_frames(client, found)])
+            html.write_text(page_text, encoding="utf-8")
     if html is not None:
-        html.write_text(page_of(found, datetime.now(UTC)), encoding="utf-8")
         context.console.print(f"written: {html}")
     context.answer(_plain(found) | {"seconds": timings(found)}, lambda: _show(found))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cvops import Client, Connection
+from cvops.episode_pictures import chosen_frames
 from cvops.episode_report import page_of
 from cvops_common.errors import Unavailable
 from cvops_local.demo import platform as own
@@ -203,4 +204,5 @@ def _write_report(course: Course, path: Path) -> None:
     shown = {"selection": "labels", "dataset": "training", "canary": "canary", "champion": "promoted"}
     marks += [(step.at.ToNanoseconds() / 1e9, shown[step.what]) for step in episode.steps if step.what in shown]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page_of(episode, datetime.now(UTC), [chart(course.samples, marks)]), encoding="utf-8")
+    extra = [chart(course.samples, marks), chosen_frames(course.client, episode)]
+    path.write_text(page_of(episode, datetime.now(UTC), extra), encoding="utf-8")
