@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from pymongo import WriteConcern
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError
 
@@ -52,8 +51,6 @@ class TaskBook:
 
     def __init__(self, mongo: MongoStore, projects: ProjectBook, names: ClassNames) -> None:
         self._tasks = mongo.db["tasks"]
-        # A lease waits for no journal: one that dies with the machine is lent again, and revisions guard the labels.
-        self._leases = self._tasks.with_options(write_concern=WriteConcern(1))
         self._projects = projects
         self._names = names
 
@@ -99,7 +96,7 @@ class TaskBook:
         tasks: list[Task] = []
         with mongo_errors():
             while len(tasks) < (count or 1):
-                found = await self._leases.find_one_and_update(
+                found = await self._tasks.find_one_and_update(
                     query, {"$set": lent}, sort=[("urgency", 1), ("created_at", 1), ("rank", 1)], return_document=True
                 )
                 if found is None:
