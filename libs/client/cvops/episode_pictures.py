@@ -36,9 +36,9 @@ def _caption(task: Task) -> str:
 
 
 def _of_each_reason(tasks: Sequence[Task]) -> list[Task]:
-    """The first of each reason, then the second, until there are enough."""
+    """One of each reason, then another, until there are enough; ids are as good as a draw over cameras and time."""
     by_reason: dict[str, list[Task]] = {}
-    for task in sorted(tasks, key=lambda task: task.captured_at.ToNanoseconds()):
+    for task in sorted(tasks, key=lambda task: task.task_id):
         by_reason.setdefault(task.reason, []).append(task)
     deepest = max(map(len, by_reason.values()), default=0)
     return [group[at] for at in range(deepest) for group in by_reason.values() if at < len(group)][:_MOST]
