@@ -7,7 +7,7 @@ from cvops.edge.sources import Captured
 from cvops_sim.simcam import SimCamera
 from cvops_sim.truth import FrameTruth
 
-_painting = threading.Lock()
+_PAINTING = threading.Lock()
 """One camera of a process paints at a time: a frame is a thousand short calls that each let go of the interpreter, and
 six threads that snatch it from each other pay twice the CPU time, and more time by the clock, than one after another.
 """
@@ -34,7 +34,7 @@ class SimSource:
     def frames(self) -> Iterator[Captured]:
         """From the beginning; those that are lost before the agent are left out."""
         for sequence in range(self.count or 0):
-            with _painting:
+            with _PAINTING:
                 frame = self._camera.frame(sequence)
             if frame is not None:
                 self._on_truth(frame.truth)
