@@ -46,6 +46,8 @@ def figure(image: bytes, caption: str, annotations: Sequence[Annotation] = (), c
     small = upright.resize((_WIDTH, max(1, round(upright.height * scale))))
     canvas = ImageDraw.Draw(small)
     for each in annotations:
+        if not each.HasField("box"):
+            continue
         box = each.box
         corners = [value * scale for value in (box.left, box.top, box.left + box.width, box.top + box.height)]
         known = each.class_name in classes and not each.ignore

@@ -76,7 +76,7 @@ def f1_from(
 
     The strongest is matched first, so what a weaker one takes changes nothing above it.
     """
-    counted = scores >= thresholds[:, None]
+    counted = scores >= thresholds.astype(scores.dtype)[:, None]
     right, wrong = (counted & (hit == 1)).sum(1), (counted & (hit == 0)).sum(1)
     total = right + wrong + objects
     return np.where(total > 0, 2 * right / np.maximum(total, 1), 1.0)

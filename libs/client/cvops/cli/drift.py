@@ -49,8 +49,7 @@ def report(context: Context, camera: str, since: str, html: Path | None) -> None
 
             images = images_of(client, exemplars_of(found))
             html.write_text(page_of(found, datetime.now(UTC), images), encoding="utf-8")
-    if html is not None:
-        context.console.print(f"written: {html}")
+            context.console.print(f"written: {html}")
     context.answer(_plain(found), lambda: _show_report(found))
 
 

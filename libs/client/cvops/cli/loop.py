@@ -80,10 +80,8 @@ def show(context: Context, episode_id: str, html: Path | None) -> None:
         if html is not None:
             from cvops.episode_pictures import chosen_frames
 
-            page_text = page_of(found, datetime.now(UTC), [chosen_frames(client, found)])
-            html.write_text(page_text, encoding="utf-8")
-    if html is not None:
-        context.console.print(f"written: {html}")
+            html.write_text(page_of(found, datetime.now(UTC), [chosen_frames(client, found)]), encoding="utf-8")
+            context.console.print(f"written: {html}")
     context.answer(_plain(found) | {"seconds": timings(found)}, lambda: _show(found))
 
 
