@@ -65,6 +65,20 @@ async def test_a_change_is_told_once_with_reasons_and_exemplars(settings, camera
     assert sum(event.histogram.now) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("brighter", "warns"), [(-40.0, False), (25.0, True)])
+async def test_harm_in_the_first_day_warns_but_not_in_its_first_dusk(settings, camera_id, rng, brighter, warns):
+    quiet = quiet_frames(rng, 900, BEGIN_S)
+    changed = quiet_frames(rng, 200, BEGIN_S + 900, brighter=brighter)
+    changed = replace(changed, confidence=changed.confidence * 0.6)
+    async with drift_of(settings.model_copy(update={"reference_span_s": 86_400.0})) as drift:
+        assert await events_of(drift, records_of(predictions_of(quiet, camera_id))) == []
+        events = await events_of(drift, records_of(predictions_of(changed, camera_id), begin=900))
+    assert any(event.harm.low > 0.1 for event in events)
+    assert any(event.severity > DriftEvent.SEVERITY_INFO for event in events) == warns
+    darker = [event for event in events if any("darker than the reference ever was" in line for line in event.why)]
+    assert bool(darker) != warns
+
+
 async def test_cameras_of_other_replicas_are_asked_too(settings, camera_id, rng):
     quiet, changed = quiet_frames(rng, 900, BEGIN_S), quiet_frames(rng, 200, BEGIN_S + 900, shift=0.8, brighter=15)
     there, here = f"{camera_id}-there", f"{camera_id}-here"

@@ -11,7 +11,7 @@ from cvops_drift.model_watch import ModelWatch
 from cvops_drift.observations import exemplar
 from cvops_drift.surroundings import Surroundings
 from cvops_monitoring.health.faults import FaultChange
-from cvops_monitoring.stream.explain import Explanation, exemplars, explain, harm, is_strong
+from cvops_monitoring.stream.explain import Explanation, exemplars, explain, harm, is_dimmer, is_strong
 from cvops_monitoring.stream.monitor import SignalChange, StreamMonitor
 from cvops_monitoring.stream.regimes import Stage
 from cvops_protos.v1.drift_pb2 import DriftEvent, Histogram
@@ -65,13 +65,17 @@ def signal_event(
     calibrated = around.calibrated.get(watch.model.bundle_sha256, True)
     explanation = _explain(event, stream, change, calibrated) if stream is not None else None
     provisional = regime is not None and regime.stage is not Stage.SETTLED
-    event.severity = _severity(event, provisional)
+    recent = stream.recent if stream is not None and provisional else None
+    dusk = stream is not None and recent is not None and is_dimmer(stream.reference, recent)
+    event.severity = _severity(event, provisional=provisional, dusk=dusk)
     event.coincides.extend(around.coincidences(place.camera_id, place.project, alarm.since_s))
     event.why.extend(_why(event, place, watch, around))
     if event.HasField("harm") and not calibrated:
         event.why.append("harm: the scores of this model were never calibrated, so they tell right from wrong poorly")
     if provisional:
         event.why.append("the reference covers less than a day: the course of the day may be all that changed")
+    if dusk:
+        event.why.append("it is darker than the reference ever was: harm warns once the reference covers a day")
     event.text = _text(event, explanation)
     return event
 
@@ -183,13 +187,14 @@ def histogram_message(explanation: Explanation) -> Histogram:
     return Histogram(edges=explanation.edges, reference=explanation.reference, now=explanation.present)
 
 
-def _severity(event: DriftEvent, provisional: bool) -> DriftEvent.Severity.ValueType:
+def _severity(event: DriftEvent, *, provisional: bool, dusk: bool) -> DriftEvent.Severity.ValueType:
     """Effect times harm: what costs much is critical, what is large or costs something is a warning.
 
-    Against a provisional reference, which has not seen each hour of a day, an effect that costs nothing is no warning.
+    Against a provisional reference, which has not seen each hour of a day, an effect that costs nothing is no warning,
+    and neither is what the first dusk costs.
     """
     large = not provisional and abs(event.evidence.effect) > _LARGE.get(event.evidence.effect_unit, _LARGE_SD)
-    loss = event.harm.low if event.HasField("harm") else 0.0
+    loss = event.harm.low if event.HasField("harm") and not dusk else 0.0
     if loss > _HURTS_MUCH or (large and loss > _HURTS):
         return DriftEvent.SEVERITY_CRITICAL
     return DriftEvent.SEVERITY_WARNING if large or loss > _HURTS else DriftEvent.SEVERITY_INFO

@@ -19,6 +19,7 @@ _LEAST = 16
 _STRONG_AUC = 0.9
 _STRONGEST = 32
 _SEED, _DRAWS = 7, 400
+_BRIGHTNESS, _DIMMER = INPUTS.index("brightness"), 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,12 @@ def harm(reference: StreamReference, recent: Frames, since_s: float, *, trusted:
 def is_strong(explanation: Explanation) -> bool:
     """Whether the data have changed so much that the model's own word counts little."""
     return explanation.separation is not None and explanation.separation.auc > _STRONG_AUC
+
+
+def is_dimmer(reference: StreamReference, recent: Frames) -> bool:
+    """Whether the recent frames are darker than any of the reference, by a tenth and more."""
+    darkest = float(np.nanmin(reference.sample.inputs[:, _BRIGHTNESS]))
+    return float(np.nanmedian(recent.inputs[:, _BRIGHTNESS])) < _DIMMER * darkest
 
 
 def exemplars(reference: StreamReference, recent: Frames, since_s: float, n: int = 4) -> tuple[list[str], list[str]]:
