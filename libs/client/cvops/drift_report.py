@@ -1,12 +1,11 @@
 """A drift report as one self-contained HTML page: pictures where one would rather look than read."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 
 from cvops.domain_lines import domain_lines
-from cvops.frame_pictures import figure
+from cvops.frame_pictures import figure, source_of
 from cvops.report_style import STYLE
 from cvops_protos.v1.drift_pb2 import DriftEvent, DriftReport, EvidencePoint, Exemplar, Histogram
 
@@ -171,10 +170,7 @@ def _bars(histogram: Histogram) -> str:
 def _views(report: DriftReport) -> str:
     if not report.reference_view or not report.present_view:
         return ""
-    reference, present = (
-        f"data:image/jpeg;base64,{base64.b64encode(view).decode()}"
-        for view in (report.reference_view, report.present_view)
-    )
+    reference, present = source_of(report.reference_view), source_of(report.present_view)
     return (
         "<h2>The view</h2><div class=grid>"
         f"<figure><img src='{reference}' width=320 alt=reference><figcaption>reference</figcaption></figure>"

@@ -29,6 +29,11 @@ def images_of(client: Client, frame_ids: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
+def source_of(jpeg: bytes) -> str:
+    """What `src` of an `<img>` is, so that the picture lies in the page."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
 def figure(image: bytes, caption: str, annotations: Sequence[Annotation] = (), classes: Sequence[str] = ()) -> str:
     """A picture of 320 px with its caption as HTML; empty when the image cannot be read.
 
@@ -54,5 +59,5 @@ def figure(image: bytes, caption: str, annotations: Sequence[Annotation] = (), c
         canvas.rectangle(corners, outline=colour_of(classes.index(each.class_name)) if known else _IGNORED)
     encoded = io.BytesIO()
     small.save(encoded, "JPEG", quality=_QUALITY)
-    source = f"data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+    source = source_of(encoded.getvalue())
     return f'<figure><img src="{source}" width={_WIDTH} alt=""><figcaption>{escape(caption)}</figcaption></figure>'
