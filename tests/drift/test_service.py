@@ -166,8 +166,9 @@ async def test_relearning_closes_what_is_open(settings, camera_id, rng):
     quiet = quiet_frames(rng, 700, BEGIN_S)
     changed = quiet_frames(rng, 100, BEGIN_S + 700, brighter=30)
     async with drift_of(settings) as drift:
-        await events_of(drift, records_of(predictions_of(quiet, camera_id)))
-        opened = await events_of(drift, records_of(predictions_of(changed, camera_id), begin=700))
+        # Beside cameras of other tests it may be found unlike them in its quiet time already.
+        opened = await events_of(drift, records_of(predictions_of(quiet, camera_id)))
+        opened += await events_of(drift, records_of(predictions_of(changed, camera_id), begin=700))
         closed = [each.message for each in await drift.relearn(camera_id)]
         assert {event.alarm_id for event in closed} == {event.alarm_id for event in opened}
         assert {event.state for event in closed} == {DriftEvent.STATE_CLOSED}

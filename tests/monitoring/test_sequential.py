@@ -127,24 +127,37 @@ def test_conformal_p_values_are_uniform_with_ties_and_without(rng: np.random.Gen
 def test_the_e_detector_keeps_its_rate_and_finds_a_shift(rng: np.random.Generator):
     scores = rng.standard_normal(2000)
     reference, height = conformal(scores), log_threshold(scores, 1e4, 1, rng)
-    quiet = [ShiryaevRoberts().push(reference.high(rng.standard_normal(2000))).max() > height for _ in range(20)]
+    quiet = ShiryaevRoberts([460.0] * 20).push(reference.high(rng.standard_normal((2000, 20)))).max(0) > height
     assert sum(quiet) <= 8  # 4 are expected at the nominal rate
-    evidence = ShiryaevRoberts().push(reference.high(rng.standard_normal(500) + 1.5))
+    evidence = ShiryaevRoberts().push(reference.high(rng.standard_normal((500, 1)) + 1.5))[:, 0]
     assert np.argmax(evidence > height) < 60
 
 
 def test_evidence_is_that_of_its_recursion_however_many_come_at_once(rng: np.random.Generator):
-    p = np.clip(rng.random(203) ** 1.4, 1e-15, 1)
-    wealth, expected = np.zeros(len(BETS)), []
+    p = np.clip(rng.random((203, 2)) ** 1.4, 1e-15, 1)
+    wealth, expected = np.zeros((2, len(BETS))), []
     for each in np.maximum(p, 1e-12):
-        wealth = (1 + wealth) * BETS * each ** (BETS - 1)
-        expected.append(np.log(wealth.mean()))
-    assert ShiryaevRoberts().push(p) == pytest.approx(expected, rel=1e-9)
-    one_by_one = ShiryaevRoberts()
-    assert np.concatenate([one_by_one.push(p[i : i + 1]) for i in range(len(p))]) == pytest.approx(expected, rel=1e-9)
-    highest = ShiryaevRoberts()
-    assert np.isfinite(highest.push(np.zeros(100))).all()
-    assert ShiryaevRoberts(state=highest.state).push(p) == pytest.approx(highest.push(p), rel=1e-12)
+        wealth = (1 + wealth) * BETS * each[:, None] ** (BETS - 1)
+        expected.append(np.log(wealth.mean(1)))
+    both = [460.0, 460.0]
+    assert ShiryaevRoberts(both).push(p) == pytest.approx(np.array(expected), rel=1e-9)
+    one_by_one = ShiryaevRoberts(both)
+    found = np.concatenate([one_by_one.push(p[i : i + 1]) for i in range(len(p))])
+    assert found == pytest.approx(np.array(expected), rel=1e-9)
+    highest = ShiryaevRoberts(both)
+    assert np.isfinite(highest.push(np.zeros((100, 2)))).all()
+    assert ShiryaevRoberts(both, highest.state).push(p) == pytest.approx(highest.push(p), rel=1e-12)
+
+
+def test_evidence_is_kept_below_the_most_of_its_own(rng: np.random.Generator):
+    evidence = ShiryaevRoberts([5.0, 50.0])
+    evidence.push(np.full((64, 2), 1e-6))
+    low, high = (np.array(row[1:]) for row in evidence.state)
+    assert low.max() == pytest.approx(np.exp(5.0))
+    assert high.max() == pytest.approx(np.exp(50.0))
+    evidence.push(np.array([[1.0, 1e-6]] * 200))
+    assert evidence.resting.tolist() == [True, False]
+    assert evidence.calm.tolist() == [True, False]
 
 
 def test_evidence_on_several_means_is_that_of_each_alone(rng: np.random.Generator):

@@ -25,7 +25,7 @@ class DriftSettings(ServiceSettings):
         0.1, gt=0, lt=1, description="share of wrong ones among the cameras that are named as unlike, 0..1"
     )
     save_every_s: float = Field(10.0, gt=0, description="seconds between snapshots; a crash replays that much")
-    batch: int = Field(500, ge=1, description="records taken from Kafka at once at most")
+    batch: int = Field(2000, ge=1, description="records taken from Kafka at once at most")
     idle_s: float = Field(3600.0, gt=0, description="a camera that is silent for this long leaves memory, s")
 
     @property

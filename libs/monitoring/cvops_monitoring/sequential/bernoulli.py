@@ -70,11 +70,12 @@ class MeanShiryaevRoberts:
     def push(self, x: FloatArray) -> F64:
         """Takes outcomes (n, K) in 0..1, in order; log evidence after each, float64 (n, K)."""
         slope, miss = self._gains
+        bets = x[:, :, None] * slope + miss
+        gains = np.log(bets[:, :, _MIDDLE])
         out = np.empty(x.shape)
-        for total, outcomes in zip(out, x, strict=True):
-            bets = outcomes[:, None] * slope + miss
-            self._wealth = np.minimum((1 + self._wealth) * bets, self._most)
-            self._page = np.minimum(np.maximum(self._page + np.log(bets[:, _MIDDLE]), 0), MOST_PAGE)
+        for total, bet, gain in zip(out, bets, gains, strict=True):
+            self._wealth = np.minimum((1 + self._wealth) * bet, self._most)
+            self._page = np.minimum(np.maximum(self._page + gain, 0), MOST_PAGE)
             self._wealth.sum(1, out=total)
         return np.log(out / len(_FRACTIONS))
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import xlogy
 
 from cvops_monitoring.arrays import F64, BoolArray, FloatArray
 from cvops_monitoring.sequential.bootstrap import block_indices
@@ -39,31 +38,33 @@ class CountReference:
 class CountCusum:
     """Evidence for more and for fewer objects."""
 
-    __slots__ = ("_reference", "_sums")
+    __slots__ = ("_most", "_reference", "_sums", "_terms")
 
     def __init__(self, reference: CountReference, state: Sequence[float] | None = None) -> None:
         """No evidence yet, or that of an earlier `state`."""
         self._reference = reference
-        self._sums = np.zeros(2) if state is None else np.array(state, np.float64)
+        self._terms = _terms(reference.mean, reference.size, reference.ratios)
+        # Twice the threshold says enough; more would only make the way back longer.
+        self._most = 2 * reference.threshold
+        self._sums = (0.0, 0.0) if state is None else (state[0], state[1])
 
     def push(self, counts: FloatArray) -> F64:
         """Takes counts (n,) in order; sum / threshold of (more, fewer) after the last, float64 (2,): above 1 alarms."""
-        reference = self._reference
-        for gain in _gains(counts, reference.mean, reference.size, reference.ratios):
-            self._sums = np.maximum(self._sums + gain, 0)
-        # Twice the threshold says enough; more would only make the way back longer.
-        self._sums = np.minimum(self._sums, 2 * reference.threshold)
-        return self._sums / reference.threshold
+        more, fewer = self._sums
+        for gain_more, gain_fewer in _gains(counts, self._terms).tolist():
+            more, fewer = max(more + gain_more, 0.0), max(fewer + gain_fewer, 0.0)
+        self._sums = min(more, self._most), min(fewer, self._most)
+        return np.array(self._sums) / self._reference.threshold
 
     @property
     def resting(self) -> BoolArray:
         """Whether nothing speaks for (more, fewer) before now: the last such moment estimates the time of change."""
-        return np.asarray(self._sums == 0)
+        return np.array([each == 0 for each in self._sums])
 
     @property
-    def state(self) -> tuple[float, ...]:
+    def state(self) -> tuple[float, float]:
         """What is needed to go on."""
-        return tuple(self._sums.tolist())
+        return self._sums
 
 
 def calibrate_counts(
@@ -83,7 +84,7 @@ def calibrate_counts(
     mean, size = _moments(counts)
     streams = counts[block_indices(n, block, _STREAM_LENGTH, rng, _STREAMS)]
     resampled = [_moments(counts[chosen]) for chosen in block_indices(n, block, n, rng, _STREAMS)]
-    gains = np.stack([_gains(row, *moments, ratios) for row, moments in zip(streams, resampled, strict=True)])
+    gains = np.stack([_gains(row, _terms(*moments, ratios)) for row, moments in zip(streams, resampled, strict=True)])
     sums, greatest = np.zeros((_STREAMS, 2)), np.zeros((_STREAMS, 2))
     for step in range(_STREAM_LENGTH):
         sums = np.maximum(sums + gains[:, step], 0)
@@ -99,11 +100,15 @@ def _moments(counts: FloatArray) -> tuple[float, float]:
     return mean, float(np.clip(size, _MOST_DISPERSED, _LEAST_DISPERSED))
 
 
-def _gains(counts: FloatArray, mean: float, size: float, ratios: tuple[float, float]) -> F64:
-    """Log likelihood ratio of each count for (more, fewer), float64 (n, 2)."""
+def _terms(mean: float, size: float, ratios: tuple[float, float]) -> tuple[F64, F64]:
+    """The log likelihood ratio is linear in the count: slope and offset for (more, fewer), float64 (2,) each."""
     p0 = mean / (mean + size)
-    gains = []
-    for ratio in ratios:
-        p1 = mean * ratio / (mean * ratio + size)
-        gains.append(xlogy(counts, p1 / p0) + size * (np.log1p(-p1) - np.log1p(-p0)))
-    return np.stack(gains, -1)
+    scaled = mean * np.array(ratios)
+    p1 = scaled / (scaled + size)
+    return np.log(p1 / p0), size * (np.log1p(-p1) - np.log1p(-p0))
+
+
+def _gains(counts: FloatArray, terms: tuple[F64, F64]) -> F64:
+    """Log likelihood ratio of each count for (more, fewer), float64 (n, 2)."""
+    slope, offset = terms
+    return np.asarray(counts[:, None] * slope + offset)

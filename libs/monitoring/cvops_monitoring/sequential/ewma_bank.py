@@ -23,6 +23,8 @@ RATES: Final = (1 / 16, 1 / 128, 1 / 1024)
 COVARIANCE_RATE: Final = 1 / 128
 GRID: Final = 8
 """Frames that are taken together; statistics are looked at after each such step."""
+SETTLED: Final = 0.5 / min(RATES)
+"""Frames after which the slowest average is worth looking at; each is after half its own length."""
 MIN_EFFECTIVE: Final = 20
 
 STATISTICS: Final = (
@@ -241,8 +243,8 @@ def _statistics(z: F32, covariance: FloatArray, frames: int, n_effective: float)
     out[3:6] = squares[..., d : 2 * d].sum(-1) / (scale * d)[:, None]
     out[6:9] = np.sqrt(squares[..., 2 * d] / scale[:, None])
     out[9] = covariance
-    young = frames < 0.5 / _RATES
-    out[:9].reshape(3, 3, -1)[:, young] = 0
+    if frames < SETTLED:
+        out[:9].reshape(3, 3, -1)[:, frames < 0.5 / _RATES] = 0
     return out
 
 

@@ -27,9 +27,11 @@ class RankScores:
 
     def __call__(self, x: FloatArray) -> F32:
         """Scores float32 (N, K) of x (N, K); 0, the middle, for what is not finite."""
-        values = np.asarray(x, np.float64)[:, :, None]
-        twice = (self.grid < values).sum(-1) + (self.grid <= values).sum(-1)
-        return np.where(np.isfinite(values[:, :, 0]), _scores()[twice], np.float32(0))
+        values = np.asarray(x, np.float64)
+        twice = np.empty(values.shape[::-1], np.int64)
+        for rank, column, quantiles in zip(twice, values.T, self.grid, strict=True):
+            np.add(quantiles.searchsorted(column), quantiles.searchsorted(column, "right"), out=rank)
+        return np.where(np.isfinite(values), _scores()[twice.T], np.float32(0))
 
 
 def fit_rank_scores(x_ref: FloatArray) -> RankScores:

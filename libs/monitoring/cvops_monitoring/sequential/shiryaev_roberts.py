@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from cvops_monitoring.arrays import F64, FloatArray
+from cvops_monitoring.arrays import F64, BoolArray, FloatArray
 from cvops_monitoring.sequential.bootstrap import block_indices
 from cvops_monitoring.sequential.conformal import Conformal
 from cvops_monitoring.sequential.thresholds import gumbel_threshold
@@ -19,7 +19,10 @@ from cvops_monitoring.sequential.thresholds import gumbel_threshold
 BETS: Final = np.array([0.2, 0.4, 0.6, 0.8, 0.9])
 _MIDDLE = 2
 _STREAMS, _STREAM_LENGTH = 32, 8192
+_POWERS = BETS - 1
+_MIDDLE_POWER, _LOG_MIDDLE = float(_POWERS[_MIDDLE]), math.log(BETS[_MIDDLE])
 _LARGEST = 1e200
+_MOST = math.log(_LARGEST)
 _LEAST_P = 1e-12
 _AT_ONCE = 8
 """A bet pays less than 1e9, so that so many in a row stay finite above the largest wealth."""
@@ -30,50 +33,57 @@ MOST_PAGE: Final = 8.0
 
 
 class ShiryaevRoberts:
-    """Evidence for change, in log: compare it with `log_threshold`."""
+    """Evidence for change of K p-values a frame, in log: compare it with `log_threshold`."""
 
     __slots__ = ("_most", "_page", "_wealth")
 
-    def __init__(self, most: float = np.log(_LARGEST), state: Sequence[float] | None = None) -> None:
-        """No evidence yet, or that of an earlier `state`; it is never kept above `most`, so that it can fall again."""
-        self._most = float(np.exp(min(most, np.log(_LARGEST))))
-        self._page = float(state[0]) if state else 0.0
-        self._wealth = np.array(state[1:]) if state else np.zeros(len(BETS))
+    def __init__(self, most: Sequence[float] = (_MOST,), state: Sequence[Sequence[float]] | None = None) -> None:
+        """No evidence yet, or that of an earlier `state`.
+
+        `most` is of each of the K: evidence is never kept above it, so that it can fall again.
+        """
+        self._most = np.exp(np.minimum(most, _MOST))[:, None]
+        self._page = [row[0] for row in state] if state else [0.0] * len(most)
+        self._wealth = np.array([row[1:] for row in state]) if state else np.zeros((len(most), len(BETS)))
 
     def push(self, p: FloatArray) -> F64:
-        """Takes p-values (n,) in order; log evidence after each, float64 (n,)."""
+        """Takes p-values (n, K) in order; log evidence after each, float64 (n, K)."""
         parts = [self._push(p[begin : begin + _AT_ONCE]) for begin in range(0, len(p), _AT_ONCE)]
         return np.concatenate(parts) if len(parts) != 1 else parts[0]
 
     def _push(self, p: FloatArray) -> F64:
         """As `push`, of so few that products of bets stay finite."""
-        worth, log_middle = _bets(p)
+        worth, log_middle = _bets(p.T)
         wealth = _grown(self._wealth, worth)
-        self._wealth = np.minimum(wealth[-1], self._most)
-        page = self._page
-        for gain in log_middle.tolist():
-            page = min(max(0.0, page + gain), MOST_PAGE)
-        self._page = page
-        return np.asarray(np.log(wealth.sum(1) / len(BETS)))
+        self._wealth = np.minimum(wealth[:, -1], self._most)
+        self._page = [_paged(page, gains) for page, gains in zip(self._page, log_middle.tolist(), strict=True)]
+        return np.asarray(np.log(wealth.sum(-1) / len(BETS)).T)
 
     @property
-    def resting(self) -> bool:
-        """Nothing speaks for a change before now (Page's test is at 0): the last such moment estimates its time."""
-        return self._page == 0
+    def resting(self) -> BoolArray:
+        """Nothing speaks for a change before now (its Page test is at 0), bool (K,); that moment estimates its time."""
+        return np.array([page == 0 for page in self._page])
 
     @property
-    def calm(self) -> bool:
-        """Whether a change that there was has passed; evidence itself falls far slower than it rose."""
-        return self._page < CALM_PAGE
+    def calm(self) -> BoolArray:
+        """Whether a change that there was has passed, bool (K,); evidence itself falls far slower than it rose."""
+        return np.array([page < CALM_PAGE for page in self._page])
 
     def restart(self) -> None:
         """Forgets all evidence, after a change has passed."""
-        self._page, self._wealth = 0.0, np.zeros(len(BETS))
+        self._page, self._wealth = [0.0] * len(self._page), np.zeros_like(self._wealth)
 
     @property
-    def state(self) -> tuple[float, ...]:
-        """What is needed to go on."""
-        return (self._page, *self._wealth.tolist())
+    def state(self) -> list[list[float]]:
+        """What is needed to go on: a row of each of the K."""
+        return [[page, *wealth] for page, wealth in zip(self._page, self._wealth.tolist(), strict=True)]
+
+
+def _paged(page: float, gains: list[float]) -> float:
+    """Page's statistic after some more gains."""
+    for gain in gains:
+        page = min(max(0.0, page + gain), MOST_PAGE)
+    return page
 
 
 def log_threshold(scores: FloatArray, arl: float, block: int, rng: np.random.Generator, *, low: bool = False) -> float:
@@ -105,12 +115,13 @@ def log_threshold(scores: FloatArray, arl: float, block: int, rng: np.random.Gen
 def _grown(wealth: F64, worth: F64) -> F64:
     """Wealth (..., bets) after each of a few frames, (..., n, bets): w_t = (1 + w_(t-1)) b_t, for all t at once."""
     product = worth.cumprod(-2)
-    before = np.ones_like(product)
-    before[..., 1:, :] = product[..., :-1, :]
-    return np.asarray(product * (wealth[..., None, :] + (1 / before).cumsum(-2)))
+    owned = np.empty_like(product)
+    owned[..., 0, :] = 1 + wealth
+    np.divide(1, product[..., :-1, :], out=owned[..., 1:, :])
+    return np.asarray(product * owned.cumsum(-2))
 
 
 def _bets(p: FloatArray) -> tuple[F64, F64]:
     """What each bet pays, float64 (..., bets), and the log of the middle one, float64 like p."""
     log_p = np.log(np.maximum(p, _LEAST_P))
-    return BETS * np.exp((BETS - 1) * log_p[..., None]), math.log(BETS[_MIDDLE]) + (BETS[_MIDDLE] - 1) * log_p
+    return BETS * np.exp(_POWERS * log_p[..., None]), _LOG_MIDDLE + _MIDDLE_POWER * log_p

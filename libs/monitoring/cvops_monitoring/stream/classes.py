@@ -78,25 +78,25 @@ class ClassDetector:
         self._most = 2 * reference.log_threshold
         self._bounds = [bound for pair in reference.bounds for bound in pair]
         self._evidence = MeanShiryaevRoberts(self._bounds, self._most)
-        self._seen = np.zeros(len(reference.bounds), np.int64)
+        self._seen = np.zeros(len(reference.bounds), np.bool_)
         self._frames = 0
         self._ratio = np.zeros(len(self.signals))
 
     def push(self, frames: Frames) -> Reading:
         """Takes GRID frames."""
-        for row in _seen(frames.counts, self._reference.watched):
-            self._seen |= row
-            self._frames += 1
-            if self._frames == self._reference.block:
-                self._finish_block()
+        seen = _seen(frames.counts, self._reference.watched)
+        outcomes, begin = [], 0
+        while len(seen) - begin >= self._reference.block - self._frames:
+            end = begin + self._reference.block - self._frames
+            outcomes.append(seen[begin:end].any(0) | self._seen)
+            self._seen = np.zeros_like(self._seen)
+            self._frames, begin = 0, end
+        self._seen = self._seen | seen[begin:].any(0)
+        self._frames += len(seen) - begin
+        if outcomes:
+            evidence = self._evidence.push(np.repeat(outcomes, 2, axis=1).astype(np.float64))[-1]
+            self._ratio = np.maximum(evidence, 0) / self._reference.log_threshold
         return Reading(self._ratio, self._evidence.resting, self._evidence.calm)
-
-    def _finish_block(self) -> None:
-        outcomes = self._seen.repeat(2).astype(np.float64)
-        evidence = self._evidence.push(outcomes[None])[0]
-        self._ratio = np.maximum(evidence, 0) / self._reference.log_threshold
-        self._seen[:] = 0
-        self._frames = 0
 
     def restart(self, signal: str) -> None:
         """Forgets the evidence of a class."""
@@ -116,6 +116,6 @@ class ClassDetector:
     def restore(self, state: State) -> None:
         """Goes on from a state."""
         self._evidence = MeanShiryaevRoberts(self._bounds, self._most, state["evidence"])  # type: ignore[arg-type]
-        self._seen = np.array(state["seen"], np.int64)
+        self._seen = np.array(state["seen"], np.bool_)
         self._frames = int(state["frames"])  # type: ignore[call-overload]
         self._ratio = np.array(state["ratio"], np.float64)

@@ -57,21 +57,21 @@ class EmbeddingDetector:
     def __init__(self, reference: EmbeddingReference) -> None:
         self._reference = reference
         self._bank = EwmaBank(reference.bank)
-        self._evidence = ShiryaevRoberts(2 * reference.distance_threshold)
+        self._evidence = ShiryaevRoberts([2 * reference.distance_threshold])
 
     def push(self, frames: Frames) -> Reading:
         """Takes GRID frames with their embeddings."""
         reference = self._reference
         y = reference.bank.whitening(frames.embedding)
         excess = self._bank.push_whitened(y)
-        evidence = self._evidence.push(reference.distance.high(squared_distance(y)))[-1]
+        evidence = self._evidence.push(reference.distance.high(squared_distance(y))[:, None])[-1]
         thresholds = reference.bank.thresholds
         ratio = np.maximum(excess + thresholds, 0) / thresholds
         resting = excess <= -thresholds
         return Reading(
-            np.append(ratio, max(evidence, 0.0) / reference.distance_threshold),
-            np.append(resting, self._evidence.resting),
-            np.append(ratio < CALM_BELOW, self._evidence.calm),
+            np.concatenate([ratio, np.maximum(evidence, 0) / reference.distance_threshold]),
+            np.concatenate([resting, self._evidence.resting]),
+            np.concatenate([ratio < CALM_BELOW, self._evidence.calm]),
         )
 
     def restart(self, signal: str) -> None:  # noqa: ARG002
@@ -81,10 +81,10 @@ class EmbeddingDetector:
 
     def to_state(self) -> State:
         """As plain values."""
-        return {"bank": self._bank.to_state(), "evidence": list(self._evidence.state)}
+        return {"bank": self._bank.to_state(), "evidence": self._evidence.state}
 
     def restore(self, state: State) -> None:
         """Goes on from a state."""
         self._bank = EwmaBank.from_state(self._reference.bank, state["bank"])  # type: ignore[arg-type]
-        most = 2 * self._reference.distance_threshold
+        most = [2 * self._reference.distance_threshold]
         self._evidence = ShiryaevRoberts(most, state["evidence"])  # type: ignore[arg-type]

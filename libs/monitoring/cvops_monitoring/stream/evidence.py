@@ -52,8 +52,8 @@ class _EvidenceDetector:
     def __init__(self, signal: str, reference: EvidenceReference) -> None:
         self.signals = (signal, signal)
         self._reference = reference
-        self._high = ShiryaevRoberts(2 * reference.high)
-        self._low = ShiryaevRoberts(2 * reference.low)
+        self._thresholds = np.array([reference.high, reference.low])
+        self._evidence = ShiryaevRoberts((2 * self._thresholds).tolist())
         self._ratio: F64 = np.zeros(2)
 
     def _push(self, scores: FloatArray) -> Reading:
@@ -61,25 +61,22 @@ class _EvidenceDetector:
         finite = scores[np.isfinite(scores)]
         if len(finite):
             p = self._reference.scores.high(finite)
-            high, low = self._high.push(p)[-1], self._low.push(1 - p)[-1]
-            self._ratio = np.maximum([high / self._reference.high, low / self._reference.low], 0)
-        resting = np.array([self._high.resting, self._low.resting])
-        return Reading(self._ratio, resting, np.array([self._high.calm, self._low.calm]))
+            evidence = self._evidence.push(np.stack([p, 1 - p], 1))[-1]
+            self._ratio = np.maximum(evidence / self._thresholds, 0)
+        return Reading(self._ratio, self._evidence.resting, self._evidence.calm)
 
     def restart(self, signal: str) -> None:  # noqa: ARG002
         """Forgets the evidence."""
-        self._high.restart()
-        self._low.restart()
+        self._evidence.restart()
         self._ratio = np.zeros(2)
 
     def to_state(self) -> State:
         """As plain values."""
-        return {"high": list(self._high.state), "low": list(self._low.state), "ratio": self._ratio.tolist()}
+        return {"evidence": self._evidence.state, "ratio": self._ratio.tolist()}
 
     def restore(self, state: State) -> None:
         """Goes on from a state."""
-        self._high = ShiryaevRoberts(2 * self._reference.high, state["high"])  # type: ignore[arg-type]
-        self._low = ShiryaevRoberts(2 * self._reference.low, state["low"])  # type: ignore[arg-type]
+        self._evidence = ShiryaevRoberts((2 * self._thresholds).tolist(), state["evidence"])  # type: ignore[arg-type]
         self._ratio = np.array(state["ratio"])
 
 

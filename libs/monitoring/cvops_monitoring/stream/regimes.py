@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,30 +165,29 @@ class CameraModelMonitor:
 
     def _runs(self, frames: Frames) -> list[tuple[Regime, Frames]]:
         """The frames cut where the regime changes."""
-        runs: list[tuple[Regime, Frames]] = []
-        begin = 0
-        light = frames.inputs[:, [_BRIGHTNESS, _SATURATION]]
         now = self.regime
         regimes: list[Regime] = []
-        for brightness, saturation in light.tolist():
+        for brightness, saturation in frames.inputs[:, [_BRIGHTNESS, _SATURATION]].tolist():
             if math.isfinite(brightness) and math.isfinite(saturation):
                 now = next_regime(now, brightness, saturation)
             regimes.append(now or "day")
-        for i in range(1, len(regimes) + 1):
-            if i == len(regimes) or regimes[i] != regimes[begin]:
-                runs.append((regimes[begin], frames[begin:i]))
-                begin = i
-        return runs
+        if len(set(regimes)) == 1:
+            return [(regimes[0], frames)]
+        begins = [i for i, regime in enumerate(regimes) if i == 0 or regime != regimes[i - 1]]
+        return [(regimes[begin], frames[begin:end]) for begin, end in pairwise([*begins, len(regimes)])]
 
     def _push_run(self, run: tuple[Regime, Frames], blind: bool) -> list[SignalChange]:
         regime, frames = run
         if regime != self.regime:
             self.regime, self.regime_since_s = regime, float(frames.time_s[0])
-        watch = self.watches.setdefault(regime, self._new_watch())
+        watch = self.watches.get(regime) or self.watches.setdefault(regime, self._new_watch())
+        if watch.warm_up is None and watch.monitor is not None:  # nothing is left to learn
+            watch.seen += len(frames)
+            return watch.monitor.push(frames)
         changes: list[SignalChange] = []
         while len(frames):
             # Whether the stream comes frame by frame or all at once must not matter: everything happens on the grid.
-            end = len(frames) if watch.warm_up is None else GRID - watch.seen % GRID
+            end = GRID - watch.seen % GRID
             piece, frames = frames[:end], frames[end:]
             watch.seen += len(piece)
             quiet = not blind and (watch.monitor is None or not watch.monitor.alarms)
