@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import bson
 import numpy as np
 import pytest
 
@@ -114,6 +115,22 @@ async def test_a_crash_replays_into_the_same_state_and_the_same_events(settings,
     once = {event.event_id: event for event in seen}
     assert [event.event_id for event in once.values()] == [event.event_id for event in expected]
     assert status.problems == []
+
+
+async def test_a_state_of_another_version_is_left_behind_and_named(settings, camera_id, rng):
+    records = records_of(predictions_of(quiet_frames(rng, 900, BEGIN_S), camera_id))
+    async with drift_of(settings) as drift:
+        await events_of(drift, records[:700])
+        await drift.save()
+    async with connect(settings.mongo, "drift") as mongo:
+        states = mongo.db["cameras"]
+        older = bson.decode((await states.find_one({"_id": camera_id}))["state"]) | {"format": 1, "models": {"?": 0}}
+        await states.update_one({"_id": camera_id}, {"$set": {"state": bson.encode(older)}})
+    async with drift_of(settings) as drift:
+        assert await events_of(drift, records[600:]) == []
+        status = (await drift.statuses(camera_id))[0]
+    assert [model.frames for model in status.models] == [200]
+    assert status.problems == ["state of another version of drift was left behind: references are learned anew: 1"]
 
 
 async def test_what_cannot_be_used_is_named_and_raises_nothing(settings, camera_id, rng):

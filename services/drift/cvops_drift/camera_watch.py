@@ -33,6 +33,8 @@ _MOST_PROBLEMS = 20
 _CONCEPT_ARL = 1e5
 _HEALTH = HealthSettings()
 _COUNTING = (ModelRole.MODEL_ROLE_CHAMPION, ModelRole.MODEL_ROLE_CHALLENGER)
+_FORMAT = 2
+"""Of the state; a state of another one cannot be gone on with."""
 _RETIRED_S = 30.0
 """A model that has not predicted for so long while another one has does not serve this camera any more."""
 
@@ -283,6 +285,7 @@ class CameraWatch:
     def to_state(self) -> dict[str, Any]:
         """Everything but the parts, as plain values."""
         return {
+            "format": _FORMAT,
             "project": self.project,
             "health": self.health.to_state(),
             "models": {sha256: watch.to_state() for sha256, watch in self.models.items()},
@@ -295,9 +298,13 @@ class CameraWatch:
     def from_state(
         cls, camera_id: str, settings: MonitorSettings, state: Mapping[str, Any], parts: Mapping[str, Any]
     ) -> "CameraWatch":
-        """The camera whose state and (plain) parts they were."""
+        """The camera whose state and (plain) parts they were; one of another format learns everything anew."""
         camera = cls(camera_id, settings)
         camera.project, camera.last_s = state["project"], state["last_s"]
+        if state.get("format") != _FORMAT:
+            camera.offsets = dict(state["offsets"])
+            camera._problem("state of another version of drift was left behind: references are learned anew")
+            return camera
         camera.health = CameraHealth.from_state(_HEALTH, state["health"])
         camera.problems = Counter(dict(state["problems"]))
         camera.offsets = dict(state["offsets"])
