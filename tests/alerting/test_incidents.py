@@ -82,6 +82,15 @@ def test_all_that_a_turned_camera_tells_is_one_camera_incident_in_whatever_order
         assert [(each.kind, len(each.alarms)) for each in incidents] == [("camera", 3)]
 
 
+def test_an_outage_of_the_fleet_does_not_hide_in_the_incident_of_a_camera_that_was_turned_before():
+    away = [next(signs_of(status(CameraStatus.STATE_OFFLINE, BEGIN_S + 300, f"cam-{n}"))) for n in range(12)]
+    for order in (away, away[::-1]):
+        found = told(book(), alarm("cam-0", "p", "camera.moved"), *order, after_s=310)
+        assert sorted(len(each.cameras) for each in found) == [1, 12]
+    (both,) = told(book(), alarm("cam-0", "p", "camera.moved", BEGIN_S + 290), away[0], after_s=310)
+    assert [each.signal for each in both.alarms] == ["camera.moved", "camera.offline"]
+
+
 def test_a_turned_camera_leaves_the_incident_of_the_others():
     found = book()
     told(found, alarm("cam-0", "p"), alarm("cam-1", "p"), alarm("cam-2", "p"))
@@ -128,8 +137,8 @@ def test_a_title_says_what_where_since_when_and_what_it_costs():
     assert incident.fingerprint == "p/drift/site=north"
 
 
-def status(state: int, since_s: int) -> CameraStatus:
-    found = CameraStatus(camera_id="cam-0", project="p", state=state)
+def status(state: int, since_s: int, camera_id: str = "cam-0") -> CameraStatus:
+    found = CameraStatus(camera_id=camera_id, project="p", state=state)
     found.since.FromSeconds(since_s)
     return found
 

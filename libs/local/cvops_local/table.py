@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from cvops.cli.context import plain_table
 from cvops_local.records import ProcessRecord
 from cvops_local.usage import Usage
 
@@ -27,7 +27,7 @@ def process_table(processes: Sequence[ProcessRecord], data_dir: Path, usage: Usa
         usage: remembers the processor time of the last table.
         width: of the terminal, in columns; a narrow one gets no log files, all are in `logs`.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for heading in ("process", "state", "address"):
         table.add_column(heading, no_wrap=True)
     for heading in ("pid", "uptime", "restarts", "memory", "cpu"):

@@ -5,9 +5,8 @@ from typing import Any
 import click
 from google.protobuf.json_format import MessageToDict
 from rich.markup import escape
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops_protos.v1.alerting_pb2 import Delivery
 
 
@@ -45,9 +44,7 @@ def _plain(message: Delivery) -> dict[str, Any]:
 
 
 def _show(found: list[Delivery]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("at (UTC)", "incident", "route", "what", "state", "attempts", "answer"):
-        table.add_column(title)
+    table = plain_table("at (UTC)", "incident", "route", "what", "state", "attempts", "answer")
     for each in found:
         at = each.at.ToDatetime().strftime("%m-%d %H:%M:%S")
         row = (at, each.incident_id[:8], each.route, each.what, each.state, str(each.attempts))

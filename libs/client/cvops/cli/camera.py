@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from rich.table import Table
 
 from cvops.cameras import Camera, CameraStatus
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 
 
 @click.group()
@@ -127,7 +126,7 @@ def status(context: Context, camera_id: str | None, selector: str) -> None:
 
 
 def _show(cameras: list[Camera]) -> None:
-    table = Table("camera", "project", "site", "firmware", "lens", "tags", "configuration")
+    table = plain_table("camera", "project", "site", "firmware", "lens", "tags", "configuration")
     for each in cameras:
         tags = ", ".join(f"{name}={value}" for name, value in sorted(each.tags.items()))
         table.add_row(each.camera_id, each.project, each.site, each.firmware, each.lens, tags, _config(each))
@@ -146,15 +145,15 @@ def _config(found: Camera) -> str:
 
 def _show_status(statuses: list[CameraStatus]) -> None:
     numbers = ("fps", "late s", "captured", "stored", "sampled out", "rejected", "duplicates", "gaps")
-    table = Table()
-    for name in ("camera", "state", "last frame"):
+    table = plain_table()
+    for name in ("camera", "state", "last frame (UTC)"):
         table.add_column(name, no_wrap=True)
     for name in numbers:
         table.add_column(name, justify="right")
     for each in statuses:
         ledger = each.ledger
         rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(ledger.rejected.items())) or "0"
-        last = each.last_frame_at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if each.last_frame_at else "never"
+        last = each.last_frame_at.strftime("%Y-%m-%d %H:%M:%S") if each.last_frame_at else "never"
         row = (f"{each.fps:.1f}", f"{each.lateness_p50_s:.2f}", str(ledger.captured), str(ledger.stored))
         rest = (str(ledger.sampled_out), rejected, str(ledger.duplicates), str(ledger.gaps))
         table.add_row(each.camera_id, each.state, last, *row, *rest)

@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from cvops.client import Client
     from cvops.connection import Connection
@@ -75,6 +76,13 @@ def page() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 240)
+
+
+def plain_table(*titles: str) -> "Table":
+    """A table without lines, which programs that read line by line can take as well."""
+    from rich.table import Table
+
+    return Table(*titles, box=None, pad_edge=False, header_style="bold")
 
 
 def _plain(value: Any) -> Any:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.cli.main import Commands
 from cvops_protos.v1.labeling_pb2 import DatasetReleased
 
@@ -39,9 +38,7 @@ def release(context: Context, project: str, name: str, reason: str) -> None:
 
 
 def _show(found: Sequence[DatasetReleased]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("version", "released (UTC)", "images", "boxes", "parent", "why"):
-        table.add_column(title)
+    table = plain_table("version", "released (UTC)", "images", "boxes", "parent", "why")
     for each in found:
         table.add_row(
             f"{each.name}:{each.version}",

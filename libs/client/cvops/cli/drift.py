@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 from google.protobuf.json_format import MessageToDict
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.cli.main import Commands
 from cvops.domain_lines import domain_lines
 from cvops_protos.v1.drift_pb2 import CameraDriftStatus, DriftEvent, DriftReport
@@ -85,9 +84,7 @@ def _plain(message: CameraDriftStatus | DriftReport) -> dict[str, Any]:
 
 
 def _show(found: list[CameraDriftStatus]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("camera", "health", "model", "light", "state", "strongest signal", "alarms"):
-        table.add_column(title)
+    table = plain_table("camera", "health", "model", "light", "state", "strongest signal", "alarms")
     for camera in found:
         faults = ", ".join(fault.partition(":")[0] for fault in camera.faults)
         health = f"[red]{faults}[/]" if faults else camera.health

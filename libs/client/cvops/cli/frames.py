@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.cli.durations import ago
 from cvops.cli.main import Commands
 from cvops_protos.v1.labeling_pb2 import CatalogFrame
@@ -117,9 +116,7 @@ def select(context: Context, project: str, cameras: Sequence[str], since: str, c
 
 
 def _show(found: Sequence[CatalogFrame]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("frame", "camera", "captured (UTC)", "status", "boxes", "best", "classes", "tags"):
-        table.add_column(title)
+    table = plain_table("frame", "camera", "captured (UTC)", "status", "boxes", "best", "classes", "tags")
     for each in found:
         at = each.captured_at.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
         classes, tags = ", ".join(each.classes), ", ".join(each.tags)

@@ -6,9 +6,8 @@ from typing import Any
 import click
 from google.protobuf.json_format import MessageToDict
 from rich.markup import escape
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops_protos.v1.alerting_pb2 import Incident
 from cvops_protos.v1.drift_pb2 import DriftEvent
 
@@ -79,9 +78,7 @@ def _severity(value: DriftEvent.Severity.ValueType) -> str:
 
 
 def _show_list(found: list[Incident]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("incident", "project", "kind", "state", "severity", "since", "what"):
-        table.add_column(title)
+    table = plain_table("incident", "project", "kind", "state", "severity", "since (UTC)", "what")
     for each in found:
         since = each.since.ToDatetime().strftime("%m-%d %H:%M:%S")
         row = (each.incident_id[:8], each.project, each.kind, _state(each), _severity(each.severity), since)
@@ -97,9 +94,7 @@ def _show(found: Incident) -> None:
             out.print(f"{name}: {escape(value)}")
     if found.shared:
         out.print(f"shared: {escape(', '.join(found.shared))}")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("since (UTC)", "camera", "signal", "state", "what"):
-        table.add_column(title)
+    table = plain_table("since (UTC)", "camera", "signal", "state", "what")
     for alarm in found.alarms:
         state = DriftEvent.State.Name(alarm.state).removeprefix("STATE_").lower()
         since = alarm.since.ToDatetime().strftime("%H:%M:%S")

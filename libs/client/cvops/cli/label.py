@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.cli.main import Commands
 from cvops_protos.v1.labeling_pb2 import Task
 
@@ -33,9 +32,7 @@ def tasks(context: Context, project: str, state: str | None, episode: str, limit
 
 
 def _show(found: Sequence[Task], counts: dict[str, int]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("task", "camera", "captured (UTC)", "state", "why", "purpose", "who"):
-        table.add_column(title)
+    table = plain_table("task", "camera", "captured (UTC)", "state", "why", "purpose", "who")
     for each in found:
         at = each.captured_at.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(each.task_id, each.camera_id, at, each.state, each.reason, each.purpose, each.leased_by)

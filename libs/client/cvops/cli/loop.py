@@ -8,9 +8,8 @@ from typing import Any
 import click
 from google.protobuf.json_format import MessageToDict
 from rich.markup import escape
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.episode_report import page_of, timings
 from cvops_protos.v1.alerting_pb2 import Episode, LoopStatus
 
@@ -99,9 +98,9 @@ def _show_status(status: LoopStatus) -> None:
 
 
 def _show_list(found: list[Episode]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("episode", "project", "state", "since", "cameras", "labels", "CPU-s", "model", "what came of it"):
-        table.add_column(title)
+    table = plain_table(
+        "episode", "project", "state", "since (UTC)", "cameras", "labels", "CPU-s", "model", "what came of it"
+    )
     for each in found:
         state = _state(each)
         table.add_row(
@@ -124,9 +123,7 @@ def _show(found: Episode) -> None:
     out.print(f"cameras: {', '.join(found.cameras)}")
     for line in found.left_out:
         out.print(f"left out: {escape(line)}")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("at (UTC)", "after", "what", ""):
-        table.add_column(title)
+    table = plain_table("at (UTC)", "after", "what", "")
     begin = found.since.ToNanoseconds()
     for step in found.steps:
         after_s = (step.at.ToNanoseconds() - begin) / 1e9

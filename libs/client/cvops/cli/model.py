@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.cli.durations import moment
 from cvops.cli.main import Commands
 from cvops.models import STAGES, ModelVersion, Release, release_of
@@ -69,7 +69,7 @@ def served(context: Context, camera: str, at: str, project: str) -> None:
     with context.client() as client:
         releases = client.training.served_by(camera, moment(at, now) if at else now, project)
     found = [release_of(each) for each in releases]
-    context.answer(found, lambda: page().print(_slots(found, f"{camera} was served by")))
+    context.answer(found, lambda: page().print(_slots(found) if found else f"no model served {camera} then"))
 
 
 @model.command()
@@ -151,20 +151,21 @@ def _sentence(release: Release) -> str:
 
 def _show(versions: tuple[ModelVersion, ...], releases: tuple[Release, ...]) -> None:
     console = page()
-    table = Table("model", "aliases", "task", "classes", "MB", "bundle", "made", title="versions", title_justify="left")
+    table = plain_table("model", "aliases", "task", "classes", "MB", "bundle", "made (UTC)")
     for each in versions:
-        made = each.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
+        made = each.created_at.strftime("%Y-%m-%d %H:%M")
         size = f"{each.size_bytes / 1e6:.1f}"
         name = f"{each.name}:{each.version}"
         table.add_row(
             name, ", ".join(each.aliases), each.task, str(len(each.classes)), size, each.bundle_sha256[:12], made
         )
     console.print(table)
-    console.print(_slots(releases, "serving"))
+    console.print()
+    console.print(_slots(releases))
 
 
-def _slots(releases: Sequence[Release], title: str) -> Table:
-    table = Table("slot", "model", "stage", "cameras", "before", "since", "why", title=title, title_justify="left")
+def _slots(releases: Sequence[Release]) -> Table:
+    table = plain_table("slot", "serving", "stage", "cameras", "before", "since (UTC)", "why")
     for each in releases:
         cameras = f"{each.selector or 'all'} ({each.percent} %)"
         serving = f"{each.model}:{each.version}"
@@ -190,4 +191,4 @@ def _show_one(version: ModelVersion, bundle: dict[str, Any], releases: Sequence[
         out.print(f"{name} = {value:.4g}")
     for gate in bundle.get("gates", []):
         out.print(f"gate {gate.get('name')}: {'passed' if gate.get('passed') else 'failed'}")
-    out.print(_slots(releases, "serving") if releases else "it serves nobody")
+    out.print(_slots(releases) if releases else "it serves nobody")

@@ -1,9 +1,8 @@
 """`cvops project`: what teams declared of their fleets."""
 
 import click
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops.cli.main import Commands
 
 
@@ -20,9 +19,7 @@ def list_(context: Context) -> None:
         found = client.labeling.projects()
 
     def show() -> None:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("project", "revision", "applied (UTC)", "task", "classes", "recipe"):
-            table.add_column(title)
+        table = plain_table("project", "revision", "applied (UTC)", "task", "classes", "recipe")
         for each in found:
             at = each.updated_at.ToDatetime().strftime("%Y-%m-%d %H:%M:%S")
             classes = ", ".join(each.classes) or "of the model"

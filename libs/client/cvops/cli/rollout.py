@@ -5,9 +5,8 @@ from typing import Any
 import click
 from google.protobuf.json_format import MessageToDict
 from rich.markup import escape
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops_protos.v1.training_pb2 import Rollout
 
 _COLOURS = {"confirmed": "green", "rolled back": "red"}
@@ -107,9 +106,9 @@ def _named(found: Rollout, which: str) -> str:
 
 
 def _show_list(found: list[Rollout]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("rollout", "project", "state", "candidate", "champion", "serving", "begun", "what came of it"):
-        table.add_column(title)
+    table = plain_table(
+        "rollout", "project", "state", "candidate", "champion", "serving", "begun (UTC)", "what came of it"
+    )
     for each in found:
         table.add_row(
             each.rollout_id[:8],
@@ -132,9 +131,9 @@ def _show(found: Rollout) -> None:
         out.print(f"serving: {', '.join(found.serving) or 'none'}")
     if not found.evidence:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("stage", "evidence", "frames", "champion", "candidate", "95 % at all times", "for", "against", "at"):
-        table.add_column(title)
+    table = plain_table(
+        "stage", "evidence", "frames", "champion", "candidate", "95 % at all times", "for", "against", "at (UTC)"
+    )
     for each in found.evidence:
         table.add_row(
             each.stage,

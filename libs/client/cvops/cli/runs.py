@@ -8,9 +8,8 @@ import click
 from google.protobuf.json_format import MessageToDict
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
-from cvops.cli.context import Context, command, page
+from cvops.cli.context import Context, command, page, plain_table
 from cvops_protos.v1.training_pb2 import TrainingRun
 
 _ENDED = (
@@ -183,9 +182,9 @@ def _map50(run: TrainingRun) -> str:
 
 
 def _show_list(found: list[TrainingRun]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("run", "state", "begun", "recipe", "dataset", "from", "step", "mAP50", "CPU-s", "model", "why"):
-        table.add_column(title)
+    table = plain_table(
+        "run", "state", "begun (UTC)", "recipe", "dataset", "from", "step", "mAP50", "CPU-s", "model", "why"
+    )
     for run in found:
         begun = run.started_at.ToDatetime(UTC) if run.HasField("started_at") else None
         table.add_row(
@@ -222,9 +221,7 @@ def _show(run: TrainingRun) -> None:
     if run.params:
         out.print("parameters: " + ", ".join(f"{name}={run.params[name]}" for name in sorted(run.params)))
     if run.metrics:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("metric", "base", "candidate"):
-            table.add_column(title)
+        table = plain_table("metric", "base", "candidate")
         for name in sorted(run.metrics):
             before = f"{run.base_metrics[name]:.4f}" if name in run.base_metrics else "-"
             table.add_row(escape(name), before, f"{run.metrics[name]:.4f}")
@@ -248,10 +245,7 @@ def _sparkline(values: list[float]) -> str:
 
 
 def _compare(found: list[TrainingRun]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for run in found:
-        table.add_column(run.run_id[:8])
+    table = plain_table("", *(run.run_id[:8] for run in found))
     rows = {
         "state": [_coloured(run) for run in found],
         "recipe": [run.recipe for run in found],

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cvops.cli.context import plain_table
 from cvops_local.demo.outcome import Outcome
 from cvops_local.demo.scoreboard import Standing
 from cvops_local.demo.telling import Line
@@ -58,9 +59,7 @@ class Screen:
         self, lines: Sequence[Line], standings: Mapping[str, Standing], frames_s: float, now: str = ""
     ) -> Group:
         """Accuracy above, time line below."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("cameras", "true mAP50", "", "expected finds", "model"):
-            table.add_column(title)
+        table = plain_table("cameras", "true mAP50", "", "expected finds", "model")
         for name, standing in standings.items():
             if not standing.frames or standing.map50 != standing.map50:
                 table.add_row(name, "-", "", "-", "")

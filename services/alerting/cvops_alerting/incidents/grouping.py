@@ -1,7 +1,8 @@
 """Which alarms are one incident. Pure: alarms and open incidents in, membership out.
 
 - What one camera tells at one time is one incident. When its picture is at fault that is a camera incident, and all
-  that follows from the fault (drift of pictures, of predictions, of verdicts) belongs to it.
+  that follows from the fault (drift of pictures, of predictions, of verdicts) belongs to it. That its frames come late,
+  or not at all, a while after its picture went wrong is another incident: it may be that of all other cameras too.
 - Drift, releases and trainings that begin, or are noticed, within `group_s` of each other in one project are one
   incident: the begin is an estimate, and two cameras with one cause may be estimated a minute apart.
 - Faults of cameras are one incident when the cameras share the fault and an attribute that cameras without it lack, or
@@ -171,8 +172,13 @@ class _Arranging:
         """The incident of this kind that the camera has already."""
         if not alarm.camera_id:
             return None
-        homes = [self.home[each] for each in self.of_camera[alarm.camera_id] if each in self.home]
+        placed = [each for each in self.of_camera[alarm.camera_id] if each in self.home]
+        homes = [self.home[each] for each in placed if self._belong_together(self.by_id[each], alarm)]
         return self._oldest(each for each in homes if self.open[each].kind == kind)
+
+    def _belong_together(self, one: Alarm, other: Alarm) -> bool:
+        """Whether alarms of a camera may have one cause: both or neither are of the picture, or both began at once."""
+        return (one.signal in _NOT_OF_THE_PICTURE) == (other.signal in _NOT_OF_THE_PICTURE) or self._is_near(one, other)
 
     def _near(self, alarm: Alarm, kind: str) -> str | None:
         """Incidents of this kind with an alarm that began, or was noticed, at about the same time become one."""
