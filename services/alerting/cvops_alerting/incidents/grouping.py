@@ -177,8 +177,8 @@ class _Arranging:
         return self._oldest(each for each in homes if self.open[each].kind == kind)
 
     def _belong_together(self, one: Alarm, other: Alarm) -> bool:
-        """Whether alarms of a camera may have one cause: both or neither are of the picture, or both began at once."""
-        return (one.signal in _NOT_OF_THE_PICTURE) == (other.signal in _NOT_OF_THE_PICTURE) or self._is_near(one, other)
+        """Whether alarms of a camera may have one cause: both or neither are of transport, or both began at once."""
+        return _is_of_transport(one) == _is_of_transport(other) or self._is_near(one, other)
 
     def _near(self, alarm: Alarm, kind: str) -> str | None:
         """Incidents of this kind with an alarm that began, or was noticed, at about the same time become one."""
@@ -239,3 +239,7 @@ class _Arranging:
             incident_id = self.merged[incident_id]
             seen.add(incident_id)
         return incident_id
+
+
+def _is_of_transport(alarm: Alarm) -> bool:
+    return alarm.family == "camera" and alarm.signal in _NOT_OF_THE_PICTURE
