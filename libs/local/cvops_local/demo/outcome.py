@@ -82,8 +82,8 @@ def complaints(story: Story, ending: Ending, before: float, during: float, new: 
         if not during < _LOST * before:
             found.append(f"the change did no harm: mAP50 {before:.2f} -> {during:.2f}")
         if new is None or not new.changed >= story.regained:
-            has = "nothing was learned" if new is None else f"mAP50 of the new model is {new.changed:.2f}"
-            found.append(f"the accuracy is not back: {has}, expected {story.regained}")
+            has = "nothing was learned" if new is None else f"mAP50 of the new model is {new.changed:.3f}"
+            found.append(f"the accuracy is not back: {has}, expected {story.regained:.2f}")
     elif ending.episodes:
         found.append(f"{ending.episodes} episodes were opened where nothing is to be learned")
     for camera in story.faulty:
