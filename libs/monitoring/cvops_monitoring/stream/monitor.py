@@ -75,9 +75,6 @@ class StreamMonitor:
         waiting = concatenate(self._pending)
         whole = len(waiting) // GRID * GRID
         changes: list[SignalChange] = []
-        if whole == len(waiting) == GRID:
-            self._pending = []
-            return self._step(waiting)
         for begin in range(0, whole, GRID):
             changes += self._step(waiting[begin : begin + GRID])
         self._pending = [waiting[whole:]] if whole < len(waiting) else []
