@@ -301,13 +301,12 @@ class CameraWatch:
         """The camera whose state and (plain) parts they were; one of another format learns everything anew."""
         camera = cls(camera_id, settings)
         camera.project, camera.last_s = state["project"], state["last_s"]
+        camera.offsets = dict(state["offsets"])
         if state.get("format") != _FORMAT:
-            camera.offsets = dict(state["offsets"])
             camera._problem("state of another version of drift was left behind: references are learned anew")
             return camera
         camera.health = CameraHealth.from_state(_HEALTH, state["health"])
         camera.problems = Counter(dict(state["problems"]))
-        camera.offsets = dict(state["offsets"])
         for sha256, kept in state["models"].items():
             mine = {name.removeprefix(f"{sha256}/"): part for name, part in parts.items() if name.startswith(sha256)}
             camera.models[sha256] = ModelWatch.from_state(settings, _seed(camera_id, sha256), kept, mine)

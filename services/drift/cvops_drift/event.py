@@ -12,7 +12,9 @@ from cvops_drift.observations import exemplar
 from cvops_drift.surroundings import Surroundings
 from cvops_monitoring.health.faults import FaultChange
 from cvops_monitoring.stream.explain import Explanation, exemplars, explain, harm, is_dimmer, is_strong
-from cvops_monitoring.stream.monitor import SignalChange, StreamMonitor
+from cvops_monitoring.stream.frames import Frames
+from cvops_monitoring.stream.monitor import SignalChange
+from cvops_monitoring.stream.reference import StreamReference
 from cvops_monitoring.stream.regimes import Stage
 from cvops_protos.v1.drift_pb2 import DriftEvent, Histogram
 
@@ -63,10 +65,11 @@ def signal_event(
     event.evidence.statistic, event.evidence.ratio = alarm.statistic, change.ratio
     event.evidence.peak, event.evidence.false_alarm_days = alarm.peak, days
     calibrated = around.calibrated.get(watch.model.bundle_sha256, True)
-    explanation = _explain(event, stream, change, calibrated) if stream is not None else None
     provisional = regime is not None and regime.stage is not Stage.SETTLED
-    recent = stream.recent if stream is not None and provisional else None
-    dusk = stream is not None and recent is not None and is_dimmer(stream.reference, recent)
+    explanation, dusk = None, False
+    if stream is not None and (recent := stream.recent) is not None:
+        explanation = _explain(event, stream.reference, recent, change, calibrated)
+        dusk = provisional and is_dimmer(stream.reference, recent)
     event.severity = _severity(event, provisional=provisional, dusk=dusk)
     event.coincides.extend(around.coincidences(place.camera_id, place.project, alarm.since_s))
     event.why.extend(_why(event, place, watch, around))
@@ -157,11 +160,11 @@ def event_of(place: Place, alarm_id: str, state: str, since_s: float, opened_s: 
     return event
 
 
-def _explain(event: DriftEvent, stream: StreamMonitor, change: SignalChange, calibrated: bool) -> Explanation | None:
-    recent, since_s = stream.recent, change.alarm.since_s
-    if recent is None:
-        return None
-    found = explain(stream.reference, recent, change.signal, since_s)
+def _explain(
+    event: DriftEvent, reference: StreamReference, recent: Frames, change: SignalChange, calibrated: bool
+) -> Explanation | None:
+    since_s = change.alarm.since_s
+    found = explain(reference, recent, change.signal, since_s)
     if found is None:
         return None
     evidence = event.evidence
@@ -172,11 +175,11 @@ def _explain(event: DriftEvent, stream: StreamMonitor, change: SignalChange, cal
         evidence.outside = found.separation.outside
     event.histogram.CopyFrom(histogram_message(found))
     # A temperature is in the graph of a bundle already: its scores need no other, or they have none.
-    hurt = harm(stream.reference, recent, since_s, trusted=calibrated and not is_strong(found))
+    hurt = harm(reference, recent, since_s, trusted=calibrated and not is_strong(found))
     if hurt is not None:
         event.harm.before, event.harm.now, event.harm.loss = hurt.before, hurt.now, hurt.loss
         event.harm.low, event.harm.high, event.harm.trust = hurt.low, hurt.high, hurt.trust
-    far, near = exemplars(stream.reference, recent, since_s)
+    far, near = exemplars(reference, recent, since_s)
     event.exemplars.extend([exemplar(name, "farthest") for name in far])
     event.exemplars.extend([exemplar(name, "typical") for name in near])
     return found

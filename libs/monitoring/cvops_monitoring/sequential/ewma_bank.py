@@ -23,8 +23,6 @@ RATES: Final = (1 / 16, 1 / 128, 1 / 1024)
 COVARIANCE_RATE: Final = 1 / 128
 GRID: Final = 8
 """Frames that are taken together; statistics are looked at after each such step."""
-SETTLED: Final = 0.5 / min(RATES)
-"""Frames after which the slowest average is worth looking at; each is after half its own length."""
 MIN_EFFECTIVE: Final = 20
 
 STATISTICS: Final = (
@@ -51,6 +49,13 @@ def step_weights() -> tuple[F32, F32]:
     return _STEP_WEIGHTS, _STEP_DECAY
 
 
+def zero_unsettled(values: F64, frames: int) -> None:
+    """Makes 0 what is not worth looking at yet: averages younger than half their length; `values` (N, 3 rates, ...)."""
+    if frames < _SETTLES[-1]:
+        values[:, frames < _SETTLES] = 0
+
+
+_SETTLES = 0.5 / _RATES
 _LOOKS = np.array([independent_looks(rate, GRID) for rate in (*RATES * 3, COVARIANCE_RATE)])
 _STEP_WEIGHTS = np.stack([_weights(rate) for rate in RATES]).astype(np.float32)
 _STEP_DECAY = ((1 - _RATES) ** GRID).astype(np.float32)[:, None]
@@ -243,8 +248,7 @@ def _statistics(z: F32, covariance: FloatArray, frames: int, n_effective: float)
     out[3:6] = squares[..., d : 2 * d].sum(-1) / (scale * d)[:, None]
     out[6:9] = np.sqrt(squares[..., 2 * d] / scale[:, None])
     out[9] = covariance
-    if frames < SETTLED:
-        out[:9].reshape(3, 3, -1)[:, frames < 0.5 / _RATES] = 0
+    zero_unsettled(out[:9].reshape(3, 3, -1), frames)
     return out
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from cvops_monitoring.arrays import F32, F64, FloatArray
 from cvops_monitoring.errors import WrongShape
 from cvops_monitoring.sequential.bootstrap import block_indices, cautious, correlation_time
-from cvops_monitoring.sequential.ewma_bank import GRID, RATES, SETTLED, step_weights
+from cvops_monitoring.sequential.ewma_bank import GRID, RATES, step_weights, zero_unsettled
 from cvops_monitoring.sequential.rank_scores import RankScores, fit_rank_scores
 from cvops_monitoring.sequential.thresholds import gumbel_threshold, independent_looks, pearson_threshold
 
@@ -132,8 +132,7 @@ def _statistics(z: F32, frames: int, n_effective: F64) -> F64:
     scale = (_RATES / (2 - _RATES) * (1 - (1 - _RATES) ** (2 * frames)))[:, None] + 1 / n_effective
     scale = scale.reshape(scale.shape + (1,) * (z.ndim - 3))
     out = np.abs(z).swapaxes(0, 1) / np.sqrt(scale)
-    if frames < SETTLED:
-        out[:, frames < 0.5 / _RATES] = 0
+    zero_unsettled(out, frames)
     return np.asarray(out.reshape(6, *z.shape[2:]), np.float64)
 
 

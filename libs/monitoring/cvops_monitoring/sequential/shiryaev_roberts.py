@@ -37,7 +37,7 @@ class ShiryaevRoberts:
 
     __slots__ = ("_most", "_page", "_wealth")
 
-    def __init__(self, most: Sequence[float] = (_MOST,), state: Sequence[Sequence[float]] | None = None) -> None:
+    def __init__(self, most: Sequence[float] | F64 = (_MOST,), state: Sequence[Sequence[float]] | None = None) -> None:
         """No evidence yet, or that of an earlier `state`.
 
         `most` is of each of the K: evidence is never kept above it, so that it can fall again.

@@ -53,7 +53,7 @@ class _EvidenceDetector:
         self.signals = (signal, signal)
         self._reference = reference
         self._thresholds = np.array([reference.high, reference.low])
-        self._evidence = ShiryaevRoberts((2 * self._thresholds).tolist())
+        self._evidence = ShiryaevRoberts(2 * self._thresholds)
         self._ratio: F64 = np.zeros(2)
 
     def _push(self, scores: FloatArray) -> Reading:
@@ -76,7 +76,7 @@ class _EvidenceDetector:
 
     def restore(self, state: State) -> None:
         """Goes on from a state."""
-        self._evidence = ShiryaevRoberts((2 * self._thresholds).tolist(), state["evidence"])  # type: ignore[arg-type]
+        self._evidence = ShiryaevRoberts(2 * self._thresholds, state["evidence"])  # type: ignore[arg-type]
         self._ratio = np.array(state["ratio"])
 
 

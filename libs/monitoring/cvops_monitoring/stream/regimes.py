@@ -171,8 +171,6 @@ class CameraModelMonitor:
             if math.isfinite(brightness) and math.isfinite(saturation):
                 now = next_regime(now, brightness, saturation)
             regimes.append(now or "day")
-        if len(set(regimes)) == 1:
-            return [(regimes[0], frames)]
         begins = [i for i, regime in enumerate(regimes) if i == 0 or regime != regimes[i - 1]]
         return [(regimes[begin], frames[begin:end]) for begin, end in pairwise([*begins, len(regimes)])]
 
@@ -180,12 +178,11 @@ class CameraModelMonitor:
         regime, frames = run
         if regime != self.regime:
             self.regime, self.regime_since_s = regime, float(frames.time_s[0])
-        watch = self.watches.get(regime) or self.watches.setdefault(regime, self._new_watch())
-        if watch.warm_up is None and watch.monitor is not None:  # nothing is left to learn
-            watch.seen += len(frames)
-            return watch.monitor.push(frames)
+        if regime not in self.watches:
+            self.watches[regime] = self._new_watch()
+        watch = self.watches[regime]
         changes: list[SignalChange] = []
-        while len(frames):
+        while len(frames) and watch.warm_up is not None:
             # Whether the stream comes frame by frame or all at once must not matter: everything happens on the grid.
             end = GRID - watch.seen % GRID
             piece, frames = frames[:end], frames[end:]
@@ -193,11 +190,12 @@ class CameraModelMonitor:
             quiet = not blind and (watch.monitor is None or not watch.monitor.alarms)
             changes += watch.monitor.push(piece) if watch.monitor is not None else []
             # What is seen during an alarm is no reference.
-            if watch.warm_up is not None and quiet:
+            if quiet:
                 watch.warm_up.push(piece)
                 if watch.seen % GRID == 0:
                     self._learn(regime, watch, watch.warm_up)
-        return changes
+        watch.seen += len(frames)
+        return changes + (watch.monitor.push(frames) if len(frames) and watch.monitor is not None else [])
 
     def _learn(self, regime: Regime, watch: RegimeWatch, warm_up: WarmUp) -> None:
         """A first reference as soon as there are frames enough, the final one when they cover the span."""

@@ -149,8 +149,7 @@ class _Arranging:
                 return "camera"
             if alarm.family != "camera" or alarm.signal in self.rules.spoiling:
                 return alarm.family
-            explains = alarm.signal not in _NOT_OF_THE_PICTURE
-            return "drift" if explains and alarm.camera_id in drifting else "camera"
+            return "drift" if not _is_of_transport(alarm) and alarm.camera_id in drifting else "camera"
 
         return {each.alarm_id: kind(each) for each in alarms}
 
