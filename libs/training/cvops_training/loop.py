@@ -16,6 +16,7 @@ from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
 from cvops_training.recipe import Recipe
+from cvops_training.windows import Windows
 
 _FLOOR = 1e-5
 _GROUPS = ("backbone", "neck", "head")
@@ -99,7 +100,7 @@ def train(
     torch.set_num_threads(params.threads)
     torch.manual_seed(params.seed)
     model = recipe.build(classes, base)
-    run = _Run(recipe, params, model)
+    run = _Run(recipe, params, model, Windows(params.window, new, classes))
     saved = checkpoint.load(checkpoint_file) if checkpoint_file else None
     if saved is not None:
         run.restore(saved)
@@ -122,8 +123,8 @@ def train(
 class _Run:
     """Model, optimiser and average, step by step."""
 
-    def __init__(self, recipe: Recipe, params: LoopParams, model: nn.Module) -> None:
-        self._recipe, self._params, self.model = recipe, params, model
+    def __init__(self, recipe: Recipe, params: LoopParams, model: nn.Module, windows: Windows) -> None:
+        self._recipe, self._params, self.model, self._windows = recipe, params, model, windows
         groups = recipe.groups(model)
         learning = _GROUPS[_FIRST[params.freeze] :]
         for name in _GROUPS:
@@ -159,7 +160,8 @@ class _Run:
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         random = np.random.default_rng((self._params.seed, self.step))
-        loss = self._recipe.loss(self.model, self._recipe.batch(examples, random, classes))
+        seen = [self._windows.of(example, random) for example in examples]
+        loss = self._recipe.loss(self.model, self._recipe.batch(seen, random, classes))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingFailed(

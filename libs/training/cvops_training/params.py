@@ -19,6 +19,7 @@ class LoopParams:
         warm_up: share of the steps in which it grows, 0..1.
         weight_decay: of AdamW.
         clip: length that a gradient is cut to.
+        window: share of a picture's sides that a step looks at, around an object, 0..1; 1: whole pictures.
         new_share: share of new examples in a batch, the others are replayed, 0..1; without replay all are new.
         freeze: "none", or the first group of layers that still learns: "neck" or "head".
         freeze_norm: BatchNorm keeps its statistics.
@@ -35,6 +36,7 @@ class LoopParams:
     warm_up: float = 0.1
     weight_decay: float = 1e-4
     clip: float = 5.0
+    window: float = 1.0
     new_share: float = 0.35
     freeze: str = "none"
     freeze_norm: bool = True
@@ -92,14 +94,14 @@ def _wrong(params: LoopParams) -> list[str]:
     ]
     wrong += [
         f"{name}: expected 0 to 1, found {getattr(params, name)}"
-        for name in ("warm_up", "new_share", "ema", "keep_base")
+        for name in ("warm_up", "window", "new_share", "ema", "keep_base")
         if not 0 <= getattr(params, name) <= 1
     ]
     if params.size < 0:
         wrong.append(f"size: expected 0 or more, found {params.size}")
     wrong += [
         f"{name}: expected more than 0, found {getattr(params, name)}"
-        for name in ("learning_rate", "clip")
+        for name in ("learning_rate", "clip", "window")
         if not getattr(params, name) > 0
     ]
     if params.freeze not in ("none", "neck", "head"):

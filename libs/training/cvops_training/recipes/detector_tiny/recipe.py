@@ -48,7 +48,7 @@ class DetectorTiny:
     def defaults(self, *, fine_tune: bool) -> LoopParams:
         """Half a minute for a fine-tune, one and a half from nothing, of one core."""
         if fine_tune:
-            return LoopParams(steps=150, keep_base=0.2)
+            return LoopParams(steps=240, window=0.7, new_share=0.5, keep_base=0.2)
         return LoopParams(steps=518, learning_rate=4e-3, warm_up=0.15, freeze_norm=False)
 
     def sized(self, px: int) -> "DetectorTiny":
@@ -116,7 +116,8 @@ class DetectorTiny:
         shape = (len(examples), 1, 1, 1)
         gain = torch.from_numpy(random.uniform(*_GAIN, shape).astype(np.float32))
         offset = torch.from_numpy(random.uniform(-_OFFSET, _OFFSET, shape).astype(np.float32))
-        grid = (self._input.height // STRIDE, self._input.width // STRIDE)
+        height, width = pictures.shape[2:]
+        grid = (height // STRIDE, width // STRIDE)
         return Batch(pictures.mul_(gain).add_(offset), targets_of(examples, classes, grid))
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
