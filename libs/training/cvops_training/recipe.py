@@ -81,7 +81,7 @@ class Recipe(Protocol):
         """Its layers as "backbone", "neck" and "head"."""
 
     def batch(self, examples: Sequence[Example], random: np.random.Generator, classes: int) -> Any:
-        """Augmented input and targets of a batch; its pictures have one size, that of the input or of a window in it."""
+        """Augmented input and targets of a batch; its pictures are as large as the input, or as a window in it."""
 
     def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
         """A scalar."""
