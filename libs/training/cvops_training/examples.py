@@ -60,3 +60,18 @@ def example_of(image_rgb: Picture, label: LabelledImage, classes: Sequence[str],
         camera_id=label.camera_id,
         slices=label.slices,
     )
+
+
+def clipped(
+    boxes: NDArray[np.float32], size_wh: tuple[int, int], least_left: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Boxes of a moved picture, cut at its borders, and which of them keep at least `least_left` of their area.
+
+    Args:
+        boxes: (N, 4), left, top, right, bottom in px; they may reach beyond the picture.
+        size_wh: width and height of the picture, px.
+        least_left: share of the area, 0..1.
+    """
+    inside = np.clip(boxes, 0, np.array([*size_wh, *size_wh], np.float32))
+    sides, were = inside[:, 2:] - inside[:, :2], boxes[:, 2:] - boxes[:, :2]
+    return inside, sides.prod(1) >= least_left * were.prod(1)

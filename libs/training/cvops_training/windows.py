@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cvops_training.examples import Example
+from cvops_training.examples import Example, clipped
 
 _STEP = 32
 """Sides of a window are multiples of it, px: the coarsest grid of the usual networks."""
@@ -40,9 +40,7 @@ class Windows:
             return example
         sides = np.array(example.picture.shape[1::-1])
         size = np.minimum(np.maximum(np.rint(sides * self._share / _STEP).astype(int), 1) * _STEP, sides)
-        left, top = (int(at) for at in self._corner(example, sides, size, random))
-        width, height = (int(side) for side in size)
-        return _cut(example, left, top, width, height)
+        return _cut(example, self._corner(example, sides, size, random), size)
 
     def _corner(
         self, example: Example, sides: NDArray[np.int_], size: NDArray[np.int_], random: np.random.Generator
@@ -58,12 +56,11 @@ class Windows:
         return corner
 
 
-def _cut(example: Example, left: int, top: int, width: int, height: int) -> Example:
+def _cut(example: Example, corner: NDArray[np.int_], size: NDArray[np.int_]) -> Example:
+    (left, top), (width, height) = corner.tolist(), size.tolist()
     moved = example.boxes - np.array([left, top, left, top], np.float32)
-    boxes = np.clip(moved, 0, np.array([width, height, width, height], np.float32))
-    sides, were = boxes[:, 2:] - boxes[:, :2], moved[:, 2:] - moved[:, :2]
-    seen = sides.prod(1) > 0
-    whole = sides.prod(1) >= _WHOLE * were.prod(1)
+    boxes, whole = clipped(moved, (width, height), _WHOLE)
+    seen = (boxes[:, 2:] - boxes[:, :2]).prod(1) > 0
     return dataclasses.replace(
         example,
         picture=example.picture[top : top + height, left : left + width],

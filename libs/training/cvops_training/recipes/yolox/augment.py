@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvops_training.examples import Example, Picture
+from cvops_training.examples import Example, Picture, clipped
 
 _SCALE = (0.75, 1.2)
 _HUE, _SATURATION, _VALUE = 0.01, 0.3, 0.25
@@ -21,12 +21,11 @@ def augmented(example: Example, random: np.random.Generator) -> Example:
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
     picture = cv2.warpAffine(example.picture, matrix, (width, height), borderValue=(_PAD, _PAD, _PAD))
     moved = example.boxes * np.float32(scale) + np.array([*shift, *shift], np.float32)
-    boxes = np.clip(moved, 0, np.array([width, height, width, height], np.float32))
+    boxes, whole = clipped(moved, (width, height), _LEAST_LEFT)
+    whole &= (boxes[:, 2:] - boxes[:, :2] >= _LEAST_PX).all(1)
     if random.random() < 0.5:
         picture = np.ascontiguousarray(picture[:, ::-1])
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-    sides, were = boxes[:, 2:] - boxes[:, :2], moved[:, 2:] - moved[:, :2]
-    whole = (sides.prod(1) >= _LEAST_LEFT * were.prod(1)) & (sides >= _LEAST_PX).all(1)
     return Example(
         _recoloured(np.asarray(picture, np.uint8), random),
         boxes,
