@@ -165,6 +165,7 @@ def train_candidate(
         replay=data.replay,
         classes=len(order.classes),
         base=weights,
+        known=_known(order),
         checkpoint_file=folder / CHECKPOINT,
         save_every_s=save_every_s,
         on_progress=on_progress,
@@ -191,6 +192,12 @@ def train_candidate(
     metrics, base_metrics, gates = _judge(order, bundle, data)
     cpu_s = trained.cpu_s + time.process_time() - began_s
     return Candidate(written.path, written.sha256, metrics, base_metrics, gates, trained.losses, cpu_s, temperature)
+
+
+def _known(order: Order) -> Sequence[int]:
+    """Ids of the classes that the base knows by name."""
+    names = order.base.spec.classes if order.base is not None else ()
+    return [number for number, name in enumerate(order.classes) if name in names]
 
 
 def _monitor(order: Order, pictures: Sequence[NDArray[np.uint8]]) -> bytes | None:

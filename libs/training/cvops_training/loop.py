@@ -1,4 +1,9 @@
-"""The loop: order, replay, schedule, freezing, averages, checkpoints and stops, the same for every recipe."""
+"""The loop: order, replay, schedule, freezing, averages, checkpoints and stops, the same for every recipe.
+
+Two things keep a fine-tune from forgetting: examples of what was known are replayed, and what the base answers to them
+is to be answered still (learning without forgetting, Li and Hoiem 2016, arXiv:1606.09282): a label says what is
+there, the base also how sure one can be of it.
+"""
 
 import math
 import time
@@ -15,7 +20,7 @@ from cvops_training import checkpoint
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
-from cvops_training.recipe import Recipe
+from cvops_training.recipe import Answers, Recipe
 from cvops_training.windows import Windows
 
 _FLOOR = 1e-5
@@ -71,6 +76,7 @@ def train(
     replay: Sequence[Example],
     classes: int,
     base: Mapping[str, torch.Tensor] | None,
+    known: Sequence[int] | None = None,
     checkpoint_file: Path | None = None,
     save_every_s: float = 5.0,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -85,6 +91,7 @@ def train(
         replay: examples that must not be forgotten; may be none.
         classes: how many.
         base: weights to begin from; None: from nothing.
+        known: ids of the classes that the base knows; None: all.
         checkpoint_file: where the state is kept; None: nowhere.
         save_every_s: seconds between two checkpoints.
         on_progress: called after each step, and at once for those before an interruption.
@@ -100,7 +107,10 @@ def train(
     torch.set_num_threads(params.threads)
     torch.manual_seed(params.seed)
     model = recipe.build(classes, base)
-    run = _Run(recipe, params, model, Windows(params.window, new, classes))
+    teacher = None
+    if base is not None and params.distillation:
+        teacher = _Teacher(recipe, recipe.build(classes, base), range(classes) if known is None else known)
+    run = _Run(recipe, params, model, Windows(params.window, new, classes), teacher)
     saved = checkpoint.load(checkpoint_file) if checkpoint_file else None
     if saved is not None:
         run.restore(saved)
@@ -109,7 +119,7 @@ def train(
     saved_at_s = time.monotonic()
     for indices in _batches(len(new), len(replay), params, run.step):
         examples = [new[at] if at < len(new) else replay[at - len(new)] for at in indices]
-        progress = run.take(examples, classes)
+        progress = run.take(examples, classes, replayed=sum(at >= len(new) for at in indices))
         on_progress(progress)
         stop = should_stop()
         if checkpoint_file and (stop or time.monotonic() - saved_at_s > save_every_s):
@@ -120,11 +130,28 @@ def train(
     return Trained(run.finished(base), tuple(run.losses), run.cpu_s)
 
 
+class _Teacher:
+    """The base as it was."""
+
+    def __init__(self, recipe: Recipe, model: nn.Module, known: Sequence[int]) -> None:
+        """`known` are the ids of its classes."""
+        self._recipe, self._model, self._known = recipe, model.eval().requires_grad_(False), known
+
+    def distance(self, pictures: torch.Tensor, answers: Answers) -> torch.Tensor:
+        """How far answers to pictures are from its own."""
+        with torch.no_grad():
+            taught = self._model(pictures)
+        return self._recipe.distance(answers, taught, self._known)
+
+
 class _Run:
     """Model, optimiser and average, step by step."""
 
-    def __init__(self, recipe: Recipe, params: LoopParams, model: nn.Module, windows: Windows) -> None:
+    def __init__(
+        self, recipe: Recipe, params: LoopParams, model: nn.Module, windows: Windows, teacher: _Teacher | None
+    ) -> None:
         self._recipe, self._params, self.model, self._windows = recipe, params, model, windows
+        self._teacher = teacher
         groups = recipe.groups(model)
         learning = _GROUPS[_FIRST[params.freeze] :]
         for name in _GROUPS:
@@ -150,8 +177,8 @@ class _Run:
         """CPU time of this process, and of those before a restart."""
         return self._cpu_before_s + time.process_time() - self._began_s
 
-    def take(self, examples: Sequence[Example], classes: int) -> Progress:
-        """One step."""
+    def take(self, examples: Sequence[Example], classes: int, *, replayed: int) -> Progress:
+        """One step; the last `replayed` examples are of what was known."""
         self.model.train()
         for module in self.model.modules() if self._params.freeze_norm else _within(self._frozen):
             if isinstance(module, nn.BatchNorm2d):
@@ -161,7 +188,12 @@ class _Run:
             group["lr"] = rate
         random = np.random.default_rng((self._params.seed, self.step))
         seen = [self._windows.of(example, random) for example in examples]
-        loss = self._recipe.loss(self.model, self._recipe.batch(seen, random, classes))
+        batch = self._recipe.batch(seen, random, classes)
+        answers = self.model(batch.pictures)
+        loss = self._recipe.loss(answers, batch)
+        if self._teacher is not None and replayed:
+            of_replayed = tuple(each[-replayed:] for each in answers)
+            loss = loss + self._params.distillation * self._teacher.distance(batch.pictures[-replayed:], of_replayed)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingFailed(

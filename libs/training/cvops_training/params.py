@@ -24,6 +24,8 @@ class LoopParams:
         freeze: "none", or the first group of layers that still learns: "neck" or "head".
         freeze_norm: BatchNorm keeps its statistics.
         ema: decay of the moving average of the weights that is kept in the end; 0: the last weights are kept.
+        distillation: weight of the base as a teacher on replayed examples: what it answers there counts as much as
+            labels do (1), less, or not (0).
         keep_base: share of the base's weights in the average with the trained ones (WiSE-FT), 0..1.
         seed: of order and augmentation.
         threads: of torch.
@@ -41,6 +43,7 @@ class LoopParams:
     freeze: str = "none"
     freeze_norm: bool = True
     ema: float = 0.0
+    distillation: float = 0.0
     keep_base: float = 0.0
     seed: int = 0
     threads: int = 1
@@ -97,8 +100,11 @@ def _wrong(params: LoopParams) -> list[str]:
         for name in ("warm_up", "window", "new_share", "ema", "keep_base")
         if not 0 <= getattr(params, name) <= 1
     ]
-    if params.size < 0:
-        wrong.append(f"size: expected 0 or more, found {params.size}")
+    wrong += [
+        f"{name}: expected 0 or more, found {getattr(params, name)}"
+        for name in ("size", "distillation")
+        if not getattr(params, name) >= 0
+    ]
     wrong += [
         f"{name}: expected more than 0, found {getattr(params, name)}"
         for name in ("learning_rate", "clip", "window")

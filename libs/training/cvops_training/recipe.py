@@ -15,6 +15,9 @@ from cvops_common.errors import BadArgument
 from cvops_training.examples import Example, Picture
 from cvops_training.params import LoopParams
 
+Answers = tuple[torch.Tensor, ...]
+"""What a network says of a batch: tensors with one row an example."""
+
 ENTRY_POINTS = "cvops.recipes"
 _SIZES = (96, 1280)
 
@@ -32,6 +35,14 @@ class Found:
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     class_ids: NDArray[np.int64]
+
+
+class Batch(Protocol):
+    """Input and targets of a step; what the targets are is the recipe's affair."""
+
+    @property
+    def pictures(self) -> torch.Tensor:
+        """What the network takes, one row an example."""
 
 
 class Recipe(Protocol):
@@ -80,11 +91,14 @@ class Recipe(Protocol):
     def groups(self, model: nn.Module) -> Mapping[str, Sequence[nn.Module]]:
         """Its layers as "backbone", "neck" and "head"."""
 
-    def batch(self, examples: Sequence[Example], random: np.random.Generator, classes: int) -> Any:
+    def batch(self, examples: Sequence[Example], random: np.random.Generator, classes: int) -> Batch:
         """Augmented input and targets of a batch; its pictures are as large as the input, or as a window in it."""
 
-    def loss(self, model: nn.Module, batch: Any) -> torch.Tensor:
-        """A scalar."""
+    def loss(self, answers: Answers, batch: Any) -> torch.Tensor:
+        """How far the network's answers to a batch are from its targets: a scalar."""
+
+    def distance(self, answers: Answers, taught: Answers, classes: Sequence[int]) -> torch.Tensor:
+        """How far answers are from those of a teacher who knows these classes (ids): a scalar, 0 where they agree."""
 
     def exported(self, model: nn.Module, temperature: float) -> nn.Module:
         """The network as it is served, logits divided by `temperature`.

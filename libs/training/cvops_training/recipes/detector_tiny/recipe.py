@@ -13,7 +13,7 @@ from cvops_bundles.spec import DetectionSpec, InputSpec, Task
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
-from cvops_training.recipe import as_input, check_size
+from cvops_training.recipe import Answers, as_input, check_size
 from cvops_training.recipes.detector_tiny.graph import CANDIDATES, Graph
 from cvops_training.recipes.detector_tiny.network import EMBEDDING, STRIDE, Network, normalised
 from cvops_training.recipes.detector_tiny.targets import Targets, targets_of
@@ -23,6 +23,8 @@ _WIDTH, _STEP = 320, 16
 _DETECTION = DetectionSpec(score_threshold=0.05, iou_threshold=0.55, class_aware=True, max_candidates=CANDIDATES)
 _GAIN, _OFFSET = (0.85, 1.18), 0.15
 _HUBER = 0.3
+_TAUGHT_CENTRE, _TAUGHT_BOX = 0.3, 0.1
+"""A teacher's heat from which a cell counts as an object's, and from which its box is worth learning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class DetectorTiny:
     def defaults(self, *, fine_tune: bool) -> LoopParams:
         """Half a minute for a fine-tune, one and a half from nothing, of one core."""
         if fine_tune:
-            return LoopParams(steps=240, window=0.7, new_share=0.5, keep_base=0.2)
+            return LoopParams(steps=220, learning_rate=1.5e-3, window=0.7, new_share=0.7, distillation=0.6)
         return LoopParams(steps=518, learning_rate=4e-3, warm_up=0.15, freeze_norm=False)
 
     def sized(self, px: int) -> "DetectorTiny":
@@ -120,24 +122,40 @@ class DetectorTiny:
         grid = (height // STRIDE, width // STRIDE)
         return Batch(pictures.mul_(gain).add_(offset), targets_of(examples, classes, grid))
 
-    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+    def loss(self, answers: Answers, batch: Batch) -> torch.Tensor:
         """Focal loss of the heat map, per object, and a Huber loss of the boxes."""
-        logits, offsets, _ = model(batch.pictures)
+        logits, offsets, _ = answers
         targets = batch.targets
         probability = torch.sigmoid(logits).clamp(1e-4, 1 - 1e-4)
         centre = targets.heat == 1
         found = -(torch.log(probability) * (1 - probability) ** 2)[centre].sum()
         background = torch.log(1 - probability) * probability**2 * (1 - targets.heat) ** 4 * targets.counts
         invented = -(background * ~centre).sum()
-        distance = functional.smooth_l1_loss(offsets, targets.boxes, reduction="none", beta=_HUBER)
-        shape = (distance * targets.weight).sum() / targets.weight.sum().clamp(min=1)
-        total: torch.Tensor = (found + invented) / centre.sum().clamp(min=1) + shape
-        return total
+        total: torch.Tensor = (found + invented) / centre.sum().clamp(min=1)
+        return total + _apart(offsets, targets.boxes, targets.weight)
+
+    def distance(self, answers: Answers, taught: Answers, classes: Sequence[int]) -> torch.Tensor:
+        """Divergence of the heat maps (Kullback-Leibler, cell by cell), per cell that is hot; boxes as in the loss."""
+        chosen = list(classes)
+        logits, wanted = answers[0][:, chosen], taught[0][:, chosen]
+        heat = torch.sigmoid(wanted)
+        agreed = functional.binary_cross_entropy_with_logits(wanted, heat, reduction="sum")
+        apart = functional.binary_cross_entropy_with_logits(logits, heat, reduction="sum") - agreed
+        seen = heat.amax(1, keepdim=True)
+        boxes = _apart(answers[1], taught[1], torch.where(seen > _TAUGHT_BOX, seen, 0.0))
+        return apart / (heat > _TAUGHT_CENTRE).sum().clamp(min=1) + boxes
 
     def exported(self, model: nn.Module, temperature: float) -> nn.Module:
         """With normalisation and decoding."""
         assert isinstance(model, Network)
         return Graph(model, temperature)
+
+
+def _apart(offsets: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Huber loss of boxes (N, 4, h, w), per cell by its weight (N, 1, h, w)."""
+    distance = functional.smooth_l1_loss(offsets, wanted, reduction="none", beta=_HUBER)
+    loss: torch.Tensor = (distance * weight).sum() / weight.sum().clamp(min=1)
+    return loss
 
 
 def _mirrored(example: Example) -> Example:

@@ -11,11 +11,11 @@ from cvops_bundles.spec import DetectionSpec, InputSpec, Task
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
-from cvops_training.recipe import as_input, check_size
+from cvops_training.recipe import Answers, as_input, check_size
 from cvops_training.recipes.yolox.augment import augmented
 from cvops_training.recipes.yolox.graph import CANDIDATES, Graph
 from cvops_training.recipes.yolox.network import NANO, Network, as_bgr, cells
-from cvops_training.recipes.yolox.targets import Objects, loss_of
+from cvops_training.recipes.yolox.targets import Objects, apart, loss_of
 from cvops_training.recipes.yolox.weights import for_classes, weights_of_graph
 from cvops_vision.letterbox import Interpolation, Resize, ResizeRule
 
@@ -105,11 +105,14 @@ class Yolox:
         pictures = as_bgr(as_input([example.picture for example in changed]))
         return Batch(pictures.contiguous(memory_format=torch.channels_last), [_objects(example) for example in changed])
 
-    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
+    def loss(self, answers: Answers, batch: Batch) -> torch.Tensor:
         """Boxes, presence and classes of the anchors that SimOTA chooses."""
-        raw, _ = model(batch.pictures)
         places, strides = cells(*batch.pictures.shape[2:])
-        return loss_of(raw, places, strides, batch.truth)
+        return loss_of(answers[0], places, strides, batch.truth)
+
+    def distance(self, answers: Answers, taught: Answers, classes: Sequence[int]) -> torch.Tensor:
+        """Divergence of presence and classes, and distance of boxes, of the anchors in which the teacher is sure."""
+        return apart(answers[0], taught[0], classes)
 
     def exported(self, model: nn.Module, temperature: float) -> nn.Module:
         """With decoding."""

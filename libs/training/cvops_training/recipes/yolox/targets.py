@@ -1,5 +1,6 @@
 """Which anchors answer for which objects (SimOTA, arXiv:2107.08430), and what they should have said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,8 @@ _BOX_COST = 3.0
 _FAR_OFF = 1e5
 _TINY = 1e-8
 _BOX_WEIGHT = 5.0
+_TAUGHT, _TAUGHT_BOX = 0.3, 0.1
+"""A teacher's presence from which an anchor counts as an object's, and from which its box is worth learning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +78,28 @@ def loss_of(raw: torch.Tensor, places: torch.Tensor, strides: torch.Tensor, trut
         matched += len(match.anchors)
     of_presence = functional.binary_cross_entropy_with_logits(raw[..., 4], presence, counted, reduction="sum")
     return (_BOX_WEIGHT * of_boxes + of_presence + of_classes) / max(matched, 1)
+
+
+def apart(raw: torch.Tensor, taught: torch.Tensor, classes: Sequence[int]) -> torch.Tensor:
+    """How far outputs (N, A, 5 + C) are from those of a teacher who knows `classes`, per anchor in which it is sure.
+
+    Kullback-Leibler divergence of presence, and, as far as the teacher sees something, of classes, and a Huber loss of
+    its boxes. That an anchor is empty counts only from a teacher who knows every class.
+    """
+    presence = taught[..., 4:5].sigmoid()
+    seen = torch.where(presence > _TAUGHT_BOX, presence, 0.0)
+    columns = [5 + number for number in classes]
+    of_boxes = functional.smooth_l1_loss(raw[..., :4], taught[..., :4], reduction="none") * seen
+    of_classes = _divergence(raw[..., columns], taught[..., columns]) * seen
+    of_presence = _divergence(raw[..., 4:5], taught[..., 4:5]) * (1.0 if len(columns) == raw.shape[2] - 5 else seen)
+    return (of_boxes.sum() + of_classes.sum() + of_presence.sum()) / (presence > _TAUGHT).sum().clamp(min=1)
+
+
+def _divergence(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Of two coins, given as log odds."""
+    target = wanted.sigmoid()
+    loss = functional.binary_cross_entropy_with_logits
+    return loss(logits, target, reduction="none") - loss(wanted, target, reduction="none")
 
 
 def assign(
