@@ -1,8 +1,7 @@
 """The loop: order, replay, schedule, freezing, averages, checkpoints and stops, the same for every recipe.
 
 Two things keep a fine-tune from forgetting: examples of what was known are replayed, and what the base answers to them
-is to be answered still (learning without forgetting, Li and Hoiem 2016, arXiv:1606.09282): a label says what is
-there, the base also how sure one can be of it.
+is to be answered still.
 """
 
 import math
@@ -20,7 +19,8 @@ from cvops_training import checkpoint
 from cvops_training.errors import TrainingFailed
 from cvops_training.examples import Example
 from cvops_training.params import LoopParams
-from cvops_training.recipe import Answers, Recipe
+from cvops_training.recipe import Recipe
+from cvops_training.teaching import Teacher
 from cvops_training.windows import Windows
 
 _FLOOR = 1e-5
@@ -109,7 +109,7 @@ def train(
     model = recipe.build(classes, base)
     teacher = None
     if base is not None and params.distillation:
-        teacher = _Teacher(recipe, recipe.build(classes, base), range(classes) if known is None else known)
+        teacher = Teacher(recipe, recipe.build(classes, base), range(classes) if known is None else known)
     run = _Run(recipe, params, model, Windows(params.window, new, classes), teacher)
     saved = checkpoint.load(checkpoint_file) if checkpoint_file else None
     if saved is not None:
@@ -130,25 +130,11 @@ def train(
     return Trained(run.finished(base), tuple(run.losses), run.cpu_s)
 
 
-class _Teacher:
-    """The base as it was."""
-
-    def __init__(self, recipe: Recipe, model: nn.Module, known: Sequence[int]) -> None:
-        """`known` are the ids of its classes."""
-        self._recipe, self._model, self._known = recipe, model.eval().requires_grad_(False), known
-
-    def distance(self, pictures: torch.Tensor, answers: Answers) -> torch.Tensor:
-        """How far answers to pictures are from its own."""
-        with torch.no_grad():
-            taught = self._model(pictures)
-        return self._recipe.distance(answers, taught, self._known)
-
-
 class _Run:
     """Model, optimiser and average, step by step."""
 
     def __init__(
-        self, recipe: Recipe, params: LoopParams, model: nn.Module, windows: Windows, teacher: _Teacher | None
+        self, recipe: Recipe, params: LoopParams, model: nn.Module, windows: Windows, teacher: Teacher | None
     ) -> None:
         self._recipe, self._params, self.model, self._windows = recipe, params, model, windows
         self._teacher = teacher

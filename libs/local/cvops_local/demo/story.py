@@ -101,7 +101,7 @@ STORIES = {
             "night-ir",
             "two cameras go to infrared, the wind turns a third",
             (_on_north("ir-night", 1.0), _WIND),
-            0.35,  # colour is gone: with 100 frames of random moments .47 comes back, with those of half a minute less
+            0.35,  # colour is gone: with 100 frames of random moments .52 comes back, with those of half a minute less
             (TURNED,),
         ),
         Story("camera-turned", "the wind turns a camera; nothing is to be learned", (_WIND,), faulty=(TURNED,)),

@@ -17,14 +17,13 @@ from cvops_training.recipe import Answers, as_input, check_size
 from cvops_training.recipes.detector_tiny.graph import CANDIDATES, Graph
 from cvops_training.recipes.detector_tiny.network import EMBEDDING, STRIDE, Network, normalised
 from cvops_training.recipes.detector_tiny.targets import Targets, targets_of
+from cvops_training.teaching import divergence, objects_seen, seen
 from cvops_vision.letterbox import Interpolation, Resize, ResizeRule
 
 _WIDTH, _STEP = 320, 16
 _DETECTION = DetectionSpec(score_threshold=0.05, iou_threshold=0.55, class_aware=True, max_candidates=CANDIDATES)
 _GAIN, _OFFSET = (0.85, 1.18), 0.15
 _HUBER = 0.3
-_TAUGHT_CENTRE, _TAUGHT_BOX = 0.3, 0.1
-"""A teacher's heat from which a cell counts as an object's, and from which its box is worth learning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,18 +131,15 @@ class DetectorTiny:
         background = torch.log(1 - probability) * probability**2 * (1 - targets.heat) ** 4 * targets.counts
         invented = -(background * ~centre).sum()
         total: torch.Tensor = (found + invented) / centre.sum().clamp(min=1)
-        return total + _apart(offsets, targets.boxes, targets.weight)
+        return total + _box_loss(offsets, targets.boxes, targets.weight)
 
     def distance(self, answers: Answers, taught: Answers, classes: Sequence[int]) -> torch.Tensor:
         """Divergence of the heat maps (Kullback-Leibler, cell by cell), per cell that is hot; boxes as in the loss."""
         chosen = list(classes)
         logits, wanted = answers[0][:, chosen], taught[0][:, chosen]
         heat = torch.sigmoid(wanted)
-        agreed = functional.binary_cross_entropy_with_logits(wanted, heat, reduction="sum")
-        apart = functional.binary_cross_entropy_with_logits(logits, heat, reduction="sum") - agreed
-        seen = heat.amax(1, keepdim=True)
-        boxes = _apart(answers[1], taught[1], torch.where(seen > _TAUGHT_BOX, seen, 0.0))
-        return apart / (heat > _TAUGHT_CENTRE).sum().clamp(min=1) + boxes
+        boxes = _box_loss(answers[1], taught[1], seen(heat.amax(1, keepdim=True)))
+        return divergence(logits, wanted).sum() / objects_seen(heat) + boxes
 
     def exported(self, model: nn.Module, temperature: float) -> nn.Module:
         """With normalisation and decoding."""
@@ -151,7 +147,7 @@ class DetectorTiny:
         return Graph(model, temperature)
 
 
-def _apart(offsets: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _box_loss(offsets: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Huber loss of boxes (N, 4, h, w), per cell by its weight (N, 1, h, w)."""
     distance = functional.smooth_l1_loss(offsets, wanted, reduction="none", beta=_HUBER)
     loss: torch.Tensor = (distance * weight).sum() / weight.sum().clamp(min=1)

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from cvops_training.recipes.yolox.network import boxes_of
+from cvops_training.teaching import divergence, objects_seen, seen
 
 _RADIUS = 1.5
 _MOST_CANDIDATES = 10
@@ -14,8 +15,6 @@ _BOX_COST = 3.0
 _FAR_OFF = 1e5
 _TINY = 1e-8
 _BOX_WEIGHT = 5.0
-_TAUGHT, _TAUGHT_BOX = 0.3, 0.1
-"""A teacher's presence from which an anchor counts as an object's, and from which its box is worth learning."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,19 +86,12 @@ def apart(raw: torch.Tensor, taught: torch.Tensor, classes: Sequence[int]) -> to
     its boxes. That an anchor is empty counts only from a teacher who knows every class.
     """
     presence = taught[..., 4:5].sigmoid()
-    seen = torch.where(presence > _TAUGHT_BOX, presence, 0.0)
+    weight = seen(presence)
     columns = [5 + number for number in classes]
-    of_boxes = functional.smooth_l1_loss(raw[..., :4], taught[..., :4], reduction="none") * seen
-    of_classes = _divergence(raw[..., columns], taught[..., columns]) * seen
-    of_presence = _divergence(raw[..., 4:5], taught[..., 4:5]) * (1.0 if len(columns) == raw.shape[2] - 5 else seen)
-    return (of_boxes.sum() + of_classes.sum() + of_presence.sum()) / (presence > _TAUGHT).sum().clamp(min=1)
-
-
-def _divergence(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Of two coins, given as log odds."""
-    target = wanted.sigmoid()
-    loss = functional.binary_cross_entropy_with_logits
-    return loss(logits, target, reduction="none") - loss(wanted, target, reduction="none")
+    of_boxes = functional.smooth_l1_loss(raw[..., :4], taught[..., :4], reduction="none") * weight
+    of_classes = divergence(raw[..., columns], taught[..., columns]) * weight
+    of_presence = divergence(raw[..., 4:5], taught[..., 4:5]) * (1.0 if len(columns) == raw.shape[2] - 5 else weight)
+    return (of_boxes.sum() + of_classes.sum() + of_presence.sum()) / objects_seen(presence)
 
 
 def assign(
